@@ -1,0 +1,19 @@
+//! From a plan to batches: the only crate that names DataFusion.
+//!
+//! ```text
+//!  plan::Query ─ optimize ─▶ lower/ ─▶ DataFusion plan + our operators/ ─▶ QueryOutput
+//!  SQL text ───────────────▶ sql ────▶ views over table/ ────────────────▶ QueryOutput
+//! ```
+//!
+//! What leaves the crate is Arrow: a stream of record batches whose columns are fixed by
+//! [`OutputKind`].
+
+mod error;
+mod limits;
+pub mod output;
+mod session;
+
+pub use error::{Error, ErrorKind};
+pub use limits::Limits;
+pub use output::{OutputKind, QueryOutput, QueryStats};
+pub use session::{MetricMetadata, Session, StreamStats};

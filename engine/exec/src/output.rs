@@ -1,0 +1,106 @@
+//! What a query returns: a kind that fixes the columns, and a stream of batches.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use futures::stream::BoxStream;
+use schemas::model::StepGrid;
+
+use crate::Error;
+
+/// Column names of outputs that are not columns of a table.
+pub mod columns {
+    /// `Series`: FixedSizeList<Float64> of as many items as the grid has steps; null: no value.
+    pub const VALUES: &str = "values";
+    /// `Streams`: Map<Utf8, Utf8>, the stream labels of the record.
+    pub const STREAM: &str = "stream";
+    /// `Streams`: Map<Utf8, Utf8>, structured metadata.
+    pub const METADATA: &str = "metadata";
+    /// `Streams`: Map<Utf8, Utf8>, parsed and formatted labels.
+    pub const PARSED: &str = "parsed";
+    /// `Streams`: Utf8, the line after the pipeline.
+    pub const LINE: &str = "line";
+    /// `Traces`: Utf8, nullable: service of the root span.
+    pub const ROOT_SERVICE_NAME: &str = "root_service_name";
+    /// `Traces`: Utf8, nullable: name of the root span.
+    pub const ROOT_NAME: &str = "root_name";
+    /// `Traces`: Int64: number of spans that matched.
+    pub const MATCHED: &str = "matched";
+    /// `Traces`: List<Struct{span_id FixedSizeBinary(8), name Utf8, start_time_unix_nano Int64,
+    /// duration_nano Int64, attributes Utf8}>: matched spans, oldest first; `attributes` is a JSON
+    /// object (form of `schemas::tables::columns::ATTRIBUTES`) of what the query asked about,
+    /// keyed by attribute key or intrinsic name.
+    pub const SPANS: &str = "spans";
+    /// `Traces`: List<Struct{service_name Utf8, spans Int64, errors Int64}>, all of the trace.
+    pub const SERVICES: &str = "services";
+    /// `Names`: Utf8: a label name, a value, or an attribute key.
+    pub const NAME: &str = "name";
+    /// `Names` of attribute keys: Utf8: the scope's name.
+    pub const SCOPE: &str = "scope";
+    /// `Names` of attribute or intrinsic values: Utf8: `string int float bool duration keyword`.
+    pub const TYPE: &str = "type";
+}
+
+/// Which columns the batches have. Names are in [`columns`] and `schemas::tables::columns`.
+#[derive(Clone, Debug)]
+pub enum OutputKind {
+    /// One row a series: `labels` Map<Utf8, Utf8> sorted by name, `values`.
+    Series {
+        /// The steps that `values` are of.
+        grid: StepGrid,
+    },
+    /// One row: `values`, at each step a value.
+    Scalar {
+        /// The steps that `values` are of.
+        grid: StepGrid,
+    },
+    /// One row a log record, in the direction asked for: `time_unix_nano` Int64, `line`, `stream`,
+    /// `metadata`, `parsed`.
+    Streams,
+    /// One row a trace, newest first: `trace_id` FixedSizeBinary(16), `root_service_name`,
+    /// `root_name`, `start_time_unix_nano` Int64, `duration_nano` Int64, `matched`, `spans`,
+    /// `services`.
+    Traces,
+    /// One row a span: the columns of `Table::Spans`.
+    Spans,
+    /// One row a name: `name`, or `scope` and `name`, or `type` and `name`, or `labels`.
+    Names,
+    /// One row: `name`, a constant text.
+    Text,
+    /// The columns of a SQL statement.
+    Table(SchemaRef),
+}
+
+/// What a query used, readable while it runs and complete when its stream has ended.
+#[derive(Debug, Default)]
+pub struct QueryStats {
+    /// Samples, records or spans read from storage.
+    pub rows_read: AtomicU64,
+    /// Bytes of segments read.
+    pub bytes_read: AtomicU64,
+    /// Segments opened.
+    pub segments_read: AtomicU64,
+    /// Segments left out by their statistics.
+    pub segments_pruned: AtomicU64,
+}
+
+/// The answer to a query. Dropping it cancels the query.
+pub struct QueryOutput {
+    /// Which columns the batches have.
+    pub kind: OutputKind,
+    /// The batches; may be empty. Ends after the first error.
+    pub stream: BoxStream<'static, Result<RecordBatch, Error>>,
+    /// What the query used.
+    pub stats: Arc<QueryStats>,
+    /// Texts for the user about doubtful parts of the query.
+    pub warnings: Vec<String>,
+}
+
+impl fmt::Debug for QueryOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueryOutput").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,70 @@
+//! `Binary`: operations between series.
+
+use super::Node;
+use crate::expr::{ArithmeticOp, CompareOp};
+
+/// An operation between two sets of series, a set and a scalar, or two scalars.
+#[derive(Clone, Debug)]
+pub struct Binary {
+    /// Left operand.
+    pub left: Box<Node>,
+    /// Right operand.
+    pub right: Box<Node>,
+    /// The operation.
+    pub op: BinaryOp,
+    /// How series find their partners; ignored where an operand is a scalar.
+    pub matching: Matching,
+}
+
+/// What is computed between two values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BinaryOp {
+    /// A number from two numbers; the metric name is dropped.
+    Arithmetic(ArithmeticOp),
+    /// Keeps the left value (the vector's, beside a scalar) where the comparison holds.
+    Keep(CompareOp),
+    /// 1 or 0 (PromQL's `bool`); the metric name is dropped.
+    Test(CompareOp),
+    /// Left series that have a partner.
+    And,
+    /// Left series, and right series without a partner.
+    Or,
+    /// Left series that have no partner.
+    Unless,
+}
+
+/// How series of the two sides find their partners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Matching {
+    /// Which labels must agree.
+    pub on: MatchOn,
+    /// How many partners a series may have.
+    pub cardinality: Cardinality,
+}
+
+impl Matching {
+    /// All labels but the metric name agree, each series has one partner.
+    pub fn all_labels() -> Self {
+        Self { on: MatchOn::Ignoring(Vec::new()), cardinality: Cardinality::OneToOne }
+    }
+}
+
+/// Which labels must agree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MatchOn {
+    /// Exactly these.
+    On(Vec<String>),
+    /// All but these and the metric name.
+    Ignoring(Vec<String>),
+}
+
+/// How many partners a series may have. Set operations are many-to-many whatever is said here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cardinality {
+    /// One on each side.
+    OneToOne,
+    /// `group_left`: many on the left; these labels are copied from the right.
+    ManyToOne(Vec<String>),
+    /// `group_right`: many on the right; these labels are copied from the left.
+    OneToMany(Vec<String>),
+}

@@ -1,0 +1,120 @@
+//! `Window`: functions over a sliding time range.
+
+use schemas::model::{Grouping, StepGrid, TimestampNs};
+
+use super::Node;
+
+/// At each step a function of what lies in the left-open range `(t' - range, t']`, with
+/// `t' = at_ns.unwrap_or(t) - offset_ns`; no value where the function has none.
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// A scan of metrics; log rows; or series on a finer grid (a subquery, given by
+    /// `input_grid`).
+    pub input: Box<Node>,
+    /// The grid of the input if it is series: its steps are the samples of the window.
+    pub input_grid: Option<StepGrid>,
+    /// The steps.
+    pub grid: StepGrid,
+    /// Width of the window in nanoseconds; positive.
+    pub range_ns: i64,
+    /// Evaluation is moved back by this; negative moves it forward.
+    pub offset_ns: i64,
+    /// Fixed evaluation time (PromQL's `@`), the same for every step.
+    pub at_ns: Option<TimestampNs>,
+    /// What is computed.
+    pub function: WindowFunction,
+    /// Keep the metric name (`last_over_time`, `first_over_time`).
+    pub keep_name: bool,
+    /// Log rows only: the label whose value is the sample; without it a row counts as a line.
+    pub unwrap: Option<Unwrap>,
+    /// Log rows only: the labels that tell series apart; `None` takes all labels of the pipeline.
+    pub grouping: Option<Grouping>,
+}
+
+/// LogQL's `| unwrap`.
+#[derive(Clone, Debug)]
+pub struct Unwrap {
+    /// The label that holds the number; it is not part of the series' labels.
+    pub label: String,
+    /// How its text is read.
+    pub read_as: UnwrapAs,
+}
+
+/// How an unwrapped text is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnwrapAs {
+    /// A decimal number.
+    Number,
+    /// A Go duration, in seconds.
+    Seconds,
+    /// A size, in bytes.
+    Bytes,
+}
+
+/// What is computed over a window. Semantics are Prometheus' unless said otherwise.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WindowFunction {
+    /// Extrapolated increase of a counter per second.
+    Rate,
+    /// Extrapolated increase of a counter.
+    Increase,
+    /// Extrapolated difference of a gauge.
+    Delta,
+    /// Per-second increase between the last two samples of a counter.
+    Irate,
+    /// Difference of the last two samples.
+    Idelta,
+    /// Sum of the samples.
+    Sum,
+    /// Mean of the samples.
+    Avg,
+    /// Least sample; NaN only if all are.
+    Min,
+    /// Greatest sample; NaN only if all are.
+    Max,
+    /// Number of samples, or of log rows.
+    Count,
+    /// Newest sample.
+    Last,
+    /// Oldest sample.
+    First,
+    /// 1 where there is a sample.
+    Present,
+    /// 1 where no series has a sample; labels are given.
+    Absent(Vec<(String, String)>),
+    /// The φ-quantile, linearly interpolated.
+    Quantile(f64),
+    /// Population standard deviation.
+    Stddev,
+    /// Population variance.
+    Stdvar,
+    /// Median absolute deviation.
+    Mad,
+    /// Number of value changes.
+    Changes,
+    /// Number of counter resets.
+    Resets,
+    /// Slope of the least-squares line per second.
+    Deriv,
+    /// Value of the least-squares line so many seconds after the evaluation time.
+    PredictLinear(f64),
+    /// Holt-Winters double exponential smoothing.
+    DoubleExponentialSmoothing {
+        /// Weight of new values, between 0 and 1.
+        smoothing: f64,
+        /// Weight of new trends, between 0 and 1.
+        trend: f64,
+    },
+    /// Time of the newest sample in seconds.
+    TimeOfLast,
+    /// Time of the least sample in seconds.
+    TimeOfMin,
+    /// Time of the greatest sample in seconds.
+    TimeOfMax,
+    /// Log rows (or unwrapped values, summed) per second of the window; no extrapolation.
+    PerSecond,
+    /// Bytes of the lines.
+    Bytes,
+    /// Bytes of the lines per second of the window.
+    BytesPerSecond,
+}

@@ -1,0 +1,24 @@
+//! Bytes at rest: what is acknowledged is here, durably, and can be read at once.
+//!
+//! ```text
+//!  Write ─▶ wal ─ fsync ─▶ memtable ─ freeze, sort ─▶ segment ─▶ catalog (Delta log)
+//!                   │          │                                     │
+//!                   ▼          └──────────── Snapshot ◀──────────────┘
+//!                acknowledge                     │
+//!                                            exec reads
+//! ```
+//!
+//! The crate knows tables, time ranges and label matchers; it knows no wire format and no query
+//! language. Read [`store`] first.
+
+mod error;
+mod index;
+mod options;
+mod snapshot;
+mod store;
+
+pub use error::{Error, ErrorKind};
+pub use index::{LabelIndex, SeriesEntry, SeriesInfo};
+pub use options::{Durability, StoreOptions};
+pub use snapshot::{Segment, Snapshot, TableSnapshot};
+pub use store::{Decode, Frame, Store, StoreStats, TableBatch, Write};

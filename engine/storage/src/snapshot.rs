@@ -1,0 +1,75 @@
+//! Snapshots: what a query reads, fixed for as long as it runs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use object_store::ObjectStore;
+use schemas::model::TimeRange;
+use schemas::tables::Table;
+
+use crate::LabelIndex;
+
+/// Everything one tenant can read at one moment: each acknowledged row exactly once, either in
+/// a segment or in a memtable batch.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Whose data it is.
+    pub tenant: Arc<str>,
+    /// Where segments lie.
+    pub objects: Arc<dyn ObjectStore>,
+    /// What each table holds; a table without rows is absent.
+    pub tables: HashMap<Table, TableSnapshot>,
+    /// All series known; it may know more than the tables hold, never less.
+    pub series: Arc<LabelIndex>,
+    /// All log streams known; it may know more than the tables hold, never less.
+    pub streams: Arc<LabelIndex>,
+}
+
+impl Snapshot {
+    /// What a table holds.
+    pub fn table(&self, table: Table) -> TableSnapshot {
+        self.tables.get(&table).cloned().unwrap_or_default()
+    }
+}
+
+/// What one table holds for one tenant.
+#[derive(Clone, Debug, Default)]
+pub struct TableSnapshot {
+    /// Segments, each sorted by the table's sort key; they may overlap in time.
+    pub segments: Vec<Arc<Segment>>,
+    /// Rows not yet in segments, in the table's schema, in order of arrival.
+    pub batches: Vec<RecordBatch>,
+}
+
+impl TableSnapshot {
+    /// The segments that may hold rows of `range`.
+    pub fn segments_in(&self, range: &TimeRange) -> Vec<Arc<Segment>> {
+        let overlaps =
+            |segment: &&Arc<Segment>| range.overlaps(segment.min_time_ns, segment.max_time_ns);
+        self.segments.iter().filter(overlaps).cloned().collect()
+    }
+}
+
+/// An immutable Parquet object of one table, tenant and day.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segment {
+    /// Path in the object store.
+    pub path: String,
+    /// Tenant whose rows it holds.
+    pub tenant: Arc<str>,
+    /// UTC day of all its rows, from 1970-01-01.
+    pub day: i32,
+    /// Size of the object.
+    pub bytes: u64,
+    /// Number of rows; positive.
+    pub rows: u64,
+    /// Time of the oldest row, inclusive, in nanoseconds.
+    pub min_time_ns: i64,
+    /// Time of the newest row, inclusive, in nanoseconds.
+    pub max_time_ns: i64,
+    /// Least and greatest value of each integer column of the sort key, in its order.
+    pub key_ranges: Vec<(i64, i64)>,
+    /// Length of the Parquet footer (metadata and its 8-byte tail), so one request reads it.
+    pub footer_bytes: u64,
+}

@@ -1,0 +1,2 @@
+//! The siglake binary.
+fn main() {}

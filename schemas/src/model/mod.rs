@@ -1,0 +1,21 @@
+//! The vocabulary that all languages, the plan and the storage share.
+
+mod attribute;
+mod grouping;
+mod label;
+mod matcher;
+mod pattern;
+mod selector;
+mod signal;
+mod time;
+
+pub use attribute::{Attribute, Scope};
+pub use grouping::{Direction, Grouping};
+pub use label::{Label, Labels, METRIC_NAME};
+pub use matcher::{CompiledMatcher, MatchOp, Matcher};
+pub use pattern::{PATTERN_BYTES_MAX, PatternError, compile_anchored, compile_search};
+pub use selector::Selector;
+pub use signal::Signal;
+pub use time::{
+    NANOS_PER_DAY, NANOS_PER_MILLI, NANOS_PER_SECOND, StepGrid, TimeRange, TimestampNs,
+};
