@@ -5,8 +5,12 @@
 //! also for `!=`; LogQL's rule that an absent label is the empty string is expressed by
 //! [`Expr::Label`], whose text is never absent.
 
+use std::net::IpAddr;
+
 use regex::Regex;
 use schemas::model::Attribute;
+
+use crate::node::PatternPart;
 
 /// A question to one row.
 #[derive(Clone, Debug)]
@@ -65,6 +69,21 @@ pub enum Expr {
         input: Box<Expr>,
         /// Compiled by `schemas::model::{compile_anchored, compile_search}`.
         pattern: Regex,
+    },
+    /// Whether the whole line follows a LogQL line pattern (`|>`).
+    ///
+    /// A capture takes at least one byte, up to the first place where the next literal stands;
+    /// what follows the last part does not match.
+    LinePattern(Vec<PatternPart>),
+    /// Whether the text of `input` holds an IP address of the closed range from `first` to `last`,
+    /// both of one family (LogQL's `ip()`).
+    ContainsAddress {
+        /// An expression with a text.
+        input: Box<Expr>,
+        /// Least address.
+        first: IpAddr,
+        /// Greatest address.
+        last: IpAddr,
     },
     /// Whether the value is present, with whatever type.
     Exists(Box<Expr>),
@@ -136,6 +155,8 @@ pub enum ArithmeticOp {
     Multiply,
     /// Quotient.
     Divide,
+    /// Quotient, NaN where the divisor is zero (LogQL).
+    DivideOrNan,
     /// Remainder with the sign of the dividend.
     Modulo,
     /// Power.

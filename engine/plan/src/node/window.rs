@@ -3,6 +3,7 @@
 use schemas::model::{Grouping, StepGrid, TimestampNs};
 
 use super::Node;
+use crate::Expr;
 
 /// At each step a function of what lies in the left-open range `(t' - range, t']`, with
 /// `t' = at_ns.unwrap_or(t) - offset_ns`; no value where the function has none.
@@ -38,6 +39,9 @@ pub struct Unwrap {
     pub label: String,
     /// How its text is read.
     pub read_as: UnwrapAs,
+    /// Asked of the row once its text was read, so it sees the `__error__` of a failed reading;
+    /// rows for which it does not hold are no samples.
+    pub filter: Option<Expr>,
 }
 
 /// How an unwrapped text is read.
@@ -56,6 +60,8 @@ pub enum UnwrapAs {
 pub enum WindowFunction {
     /// Extrapolated increase of a counter per second.
     Rate,
+    /// As `Rate`, but 0 where the window holds a single sample (LogQL's `rate_counter`).
+    RateCounter,
     /// Extrapolated increase of a counter.
     Increase,
     /// Extrapolated difference of a gauge.
