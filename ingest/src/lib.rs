@@ -1,1 +1,31 @@
-//! Placeholder.
+//! OTLP in, rows out: the only crate that knows the OpenTelemetry protocol.
+//!
+//! ```text
+//!  gRPC ─┐                                     ┌─▶ rejected records ─▶ partial success
+//!        ├─▶ body ─▶ inflate ─▶ decode + admit ─┤
+//!  HTTP ─┘     │      JSON → protobuf           └─▶ RecordBatches ─▶ storage::append ─▶ ack
+//!              └── in-flight budget                                       │
+//!                                                 WAL replay ─▶ Decoder ◀─┘
+//! ```
+//!
+//! Decoding reads protobuf bytes straight into Arrow builders. What is refused as a whole is an
+//! [`Error`]; what is refused record by record is told in [`Accepted`], and the rest is stored.
+//! Read [`Ingest`] first, then `decode`, then `server`.
+
+mod admit;
+mod batch;
+mod body;
+mod decode;
+mod error;
+mod ingest;
+mod limits;
+mod server;
+mod stats;
+
+pub use body::{Compression, Encoding, Format};
+pub use decode::Decoder;
+pub use error::{Error, ErrorKind};
+pub use ingest::{Accepted, Ingest, IngestOptions};
+pub use limits::Limits;
+pub use server::{grpc_routes, http_router};
+pub use stats::{IngestStats, SignalStats};

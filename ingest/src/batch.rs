@@ -1,0 +1,1 @@
+//! Builders of columns that Arrow's own do not make as directly.

@@ -1,0 +1,248 @@
+//! A request's way from its body to the acknowledgement.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use schemas::model::{Signal, TimestampNs};
+use storage::{Frame, Store, Write};
+
+use crate::admit::{Budget, Reservation};
+use crate::body::{self, Encoding, Format};
+use crate::decode::{self, Context, Decoded};
+use crate::error::{Error, ErrorKind};
+use crate::limits::{INLINE_BYTES_MAX, Limits, TENANT_BYTES_MAX};
+use crate::stats::{Counters, IngestStats};
+
+/// The tenant of all requests when multi-tenancy is off.
+pub(crate) const DEFAULT_TENANT: &str = "default";
+
+/// Options of ingest.
+#[derive(Clone, Debug)]
+pub struct IngestOptions {
+    /// Whether `X-Scope-OrgID` names the tenant; every request must then have it. If off, the
+    /// header is ignored and all data belong to the tenant `default`.
+    pub multi_tenancy: bool,
+    /// Limits of requests and records.
+    pub limits: Limits,
+    /// The clock: nanoseconds since the epoch.
+    pub now_ns: fn() -> TimestampNs,
+}
+
+impl Default for IngestOptions {
+    fn default() -> Self {
+        Self { multi_tenancy: false, limits: Limits::default(), now_ns: system_now_ns }
+    }
+}
+
+fn system_now_ns() -> TimestampNs {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// What became of a request that was not refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// Records that were not stored and must not be sent again.
+    pub rejected: u64,
+    /// Why, for the sender's eyes; `None` if nothing was rejected.
+    pub reason: Option<String>,
+}
+
+/// Decodes, admits and stores requests.
+#[derive(Debug)]
+pub struct Ingest {
+    store: Arc<Store>,
+    limits: Arc<Limits>,
+    multi_tenancy: bool,
+    now_ns: fn() -> TimestampNs,
+    budget: Arc<Budget>,
+    counters: Counters,
+}
+
+impl Ingest {
+    /// Ingest into `store`, which must have been opened with a [`crate::Decoder`] of the same
+    /// options.
+    pub fn new(store: Arc<Store>, options: IngestOptions) -> Self {
+        let budget = Budget::new(options.limits.inflight_bytes_max);
+        Self {
+            store,
+            limits: Arc::new(options.limits),
+            multi_tenancy: options.multi_tenancy,
+            now_ns: options.now_ns,
+            budget,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Stores the records of a request body. When this returns `Ok`, all but the rejected records
+    /// are durable.
+    pub async fn ingest(
+        &self,
+        tenant: &str,
+        signal: Signal,
+        encoding: Encoding,
+        body: Bytes,
+    ) -> Result<Accepted, Error> {
+        let mut reservation = self.budget.reservation();
+        let result = match reservation.grow(body.len()) {
+            Ok(()) => Ok((body.clone(), reservation)),
+            Err(error) => Err(error),
+        };
+        self.ingest_received(tenant, signal, encoding, result).await
+    }
+
+    /// The same for a body that was received within a reservation, or could not be; either is
+    /// counted here.
+    pub(crate) async fn ingest_received(
+        &self,
+        tenant: &str,
+        signal: Signal,
+        encoding: Encoding,
+        received: Result<(Bytes, Reservation), Error>,
+    ) -> Result<Accepted, Error> {
+        let bytes = received.as_ref().map_or(0, |(body, _)| body.len());
+        let result = match received {
+            Ok((body, reservation)) => {
+                self.store_body(tenant, signal, encoding, body, reservation).await
+            }
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(decoded) => {
+                self.counters.accepted(signal, bytes, decoded.received, &decoded.rejections);
+                let reason = decoded.rejections.message();
+                Ok(Accepted { rejected: decoded.rejections.count(), reason })
+            }
+            Err(error) => {
+                self.counters.refused(signal, bytes, error.kind());
+                Err(error)
+            }
+        }
+    }
+
+    /// Counts a request that was refused before its body was read.
+    pub(crate) fn refused(&self, signal: Signal, kind: ErrorKind) {
+        self.counters.refused(signal, 0, kind);
+    }
+
+    /// Counters and gauges.
+    pub fn stats(&self) -> IngestStats {
+        self.counters.stats(self.budget.taken_bytes())
+    }
+
+    /// The limits of requests and records.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The tenant that a request's `X-Scope-OrgID` names.
+    pub fn tenant<'a>(&self, org_id: Option<&'a str>) -> Result<&'a str, Error> {
+        if !self.multi_tenancy {
+            return Ok(DEFAULT_TENANT);
+        }
+        let Some(tenant) = org_id.filter(|tenant| !tenant.is_empty()) else {
+            return Err(Error::new(ErrorKind::Unauthenticated, "no X-Scope-OrgID was sent"));
+        };
+        check_tenant(tenant)?;
+        Ok(tenant)
+    }
+
+    /// Room for a body that is about to be received.
+    pub(crate) fn reservation(&self) -> Reservation {
+        self.budget.reservation()
+    }
+
+    async fn store_body(
+        &self,
+        tenant: &str,
+        signal: Signal,
+        encoding: Encoding,
+        body: Bytes,
+        reservation: Reservation,
+    ) -> Result<Decoded, Error> {
+        check_tenant(tenant)?;
+        let received_ns = (self.now_ns)();
+        let job = Job {
+            signal,
+            encoding,
+            body,
+            reservation,
+            context: Context {
+                received_ns,
+                limits: Arc::clone(&self.limits),
+                series: self.store.series(tenant),
+                streams: self.store.streams(tenant),
+            },
+        };
+        let is_small = job.body.len() < INLINE_BYTES_MAX;
+        let done = if is_small {
+            decode_job(job)?
+        } else {
+            tokio::task::spawn_blocking(move || decode_job(job)).await.map_err(|error| {
+                Error::with_source(ErrorKind::Internal, "decoding was cut off", error)
+            })??
+        };
+        let mut decoded = done.decoded;
+        let batches = std::mem::take(&mut decoded.batches);
+        if !batches.is_empty() {
+            let frame = Frame {
+                tenant: Arc::from(tenant),
+                signal,
+                encoding: done.frame_encoding,
+                received_ns,
+                payload: done.payload,
+            };
+            self.store.append(Write { frame, batches }).await?;
+        }
+        Ok(decoded)
+    }
+}
+
+/// A body that waits to be decoded, with everything that needs.
+struct Job {
+    signal: Signal,
+    encoding: Encoding,
+    body: Bytes,
+    reservation: Reservation,
+    context: Context,
+}
+
+/// A decoded body; the reservation is held until it is stored.
+struct Done {
+    payload: Bytes,
+    frame_encoding: u8,
+    decoded: Decoded,
+    _reservation: Reservation,
+}
+
+fn decode_job(mut job: Job) -> Result<Done, Error> {
+    let bytes_max = job.context.limits.inflated_bytes_max;
+    let compression = job.encoding.compression;
+    let grown = |bytes| job.reservation.grow(bytes);
+    let inflated = body::inflate(&job.body, compression, bytes_max, grown)?;
+    let (message, payload, frame_encoding) = match job.encoding.format {
+        Format::Protobuf => (inflated, job.body, body::frame_encoding(compression)),
+        Format::Json => {
+            job.reservation.grow(inflated.len())?;
+            let message = Bytes::from(decode::transcode_json(job.signal, &inflated)?);
+            (message.clone(), message, body::FRAME_PROTOBUF)
+        }
+    };
+    let decoded = decode::decode(job.signal, &message, &job.context)?;
+    Ok(Done { payload, frame_encoding, decoded, _reservation: job.reservation })
+}
+
+/// Tenants become folder names, so their characters are few and `.` and `..` are no names.
+fn check_tenant(tenant: &str) -> Result<(), Error> {
+    let is_valid = |c: char| c.is_ascii_alphanumeric() || "!-_.*'()".contains(c);
+    let is_name = !tenant.is_empty() && tenant != "." && tenant != "..";
+    if is_name && tenant.len() <= TENANT_BYTES_MAX && tenant.chars().all(is_valid) {
+        return Ok(());
+    }
+    let message = format!(
+        "tenant {tenant:.TENANT_BYTES_MAX$?} must be 1 to {TENANT_BYTES_MAX} characters of \
+         A-Z a-z 0-9 ! - _ . * ' ( ) and neither . nor .."
+    );
+    Err(Error::new(ErrorKind::Invalid, message))
+}
