@@ -5,6 +5,7 @@ mod grouping;
 mod label;
 mod matcher;
 mod pattern;
+mod quantity;
 mod selector;
 mod signal;
 mod time;
@@ -14,6 +15,7 @@ pub use grouping::{Direction, Grouping};
 pub use label::{Label, Labels, METRIC_NAME};
 pub use matcher::{CompiledMatcher, MatchOp, Matcher};
 pub use pattern::{PATTERN_BYTES_MAX, PatternError, compile_anchored, compile_search};
+pub use quantity::{parse_float, parse_go_duration, parse_size};
 pub use selector::Selector;
 pub use signal::Signal;
 pub use time::{

@@ -3,7 +3,13 @@
 //! PromQL, LogQL and TraceQL take Go's RE2 syntax; we run it on the `regex` crate. Where the
 //! two differ, the pattern is translated here and nowhere else.
 
+#[cfg(test)]
+mod tests;
+mod translate;
+
 use regex::{Regex, RegexBuilder};
+
+use translate::translate;
 
 /// Longest accepted pattern in bytes; longer ones would cost unbounded compile time.
 pub const PATTERN_BYTES_MAX: usize = 64 * 1024;
@@ -35,24 +41,25 @@ pub enum PatternError {
 ///
 /// `.` matches line feeds, as it does in Prometheus and Loki.
 pub fn compile_anchored(pattern: &str) -> Result<Regex, PatternError> {
-    compile(pattern, &format!("^(?s:{})$", translate(pattern)))
+    compile(pattern, |translated| format!("^(?s:{translated})$"))
 }
 
 /// Compiles a pattern that may match anywhere in the text, as line filters do.
 pub fn compile_search(pattern: &str) -> Result<Regex, PatternError> {
-    compile(pattern, &translate(pattern))
+    compile(pattern, |translated| translated)
 }
 
-fn compile(written: &str, translated: &str) -> Result<Regex, PatternError> {
+fn compile(written: &str, surround: impl Fn(String) -> String) -> Result<Regex, PatternError> {
     if written.len() > PATTERN_BYTES_MAX {
         return Err(PatternError::TooLong { bytes: written.len() });
     }
-    RegexBuilder::new(translated).size_limit(COMPILED_BYTES_MAX).build().map_err(|source| {
-        PatternError::Invalid { pattern: written.to_owned(), source: Box::new(source) }
-    })
-}
-
-/// Rewrites what RE2 and the `regex` crate spell differently.
-fn translate(pattern: &str) -> String {
-    pattern.to_owned()
+    translate(written)
+        .map_err(|message| regex::Error::Syntax(message.to_owned()))
+        .and_then(|translated| {
+            RegexBuilder::new(&surround(translated)).size_limit(COMPILED_BYTES_MAX).build()
+        })
+        .map_err(|source| PatternError::Invalid {
+            pattern: written.to_owned(),
+            source: Box::new(source),
+        })
 }
