@@ -9,9 +9,18 @@
 //! [`OutputKind`].
 
 mod error;
+mod functions;
 mod limits;
+mod lower;
+mod metadata;
+mod operators;
 pub mod output;
+mod roster;
 mod session;
+mod sql;
+mod table;
+mod tiles;
+mod views;
 
 pub use error::{Error, ErrorKind};
 pub use limits::Limits;

@@ -1,13 +1,44 @@
 //! Sessions: where queries are run, within the limits.
+//!
+//! ```text
+//!  Query ─ optimize ─ lower ─▶ ExecutionPlan ─ execute ─▶ deadline ─▶ QueryOutput.stream
+//! ```
+//!
+//! A query takes its snapshot once, here; reads never block writes.
 
+use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
-use plan::node::Query;
-use schemas::model::{Matcher, TimeRange};
+use arrow::record_batch::RecordBatch;
+use datafusion::execution::SessionState;
+use datafusion::execution::cache::cache_manager::CacheManagerConfig;
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::physical_plan::{ExecutionPlan, displayable};
+use datafusion::prelude::SessionConfig;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use plan::node::{Query, SortBy};
+use plan::{Node, Shape};
+use schemas::model::{Matcher, StepGrid, TimeRange};
 use storage::Store;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
-use crate::{Error, ErrorKind, Limits, QueryOutput};
+use crate::lower::{self, Context, from_datafusion};
+use crate::operators::SeriesOutputExec;
+use crate::output::{OutputKind, QueryOutput, QueryStats};
+use crate::roster::Roster;
+use crate::table::LAKE_URL;
+use crate::{Error, ErrorKind, Limits};
+
+/// Consumers that an error about exhausted memory names.
+const CONSUMERS_NAMED: usize = 5;
+
+/// Footers of segments kept in memory, in bytes.
+const FOOTER_CACHE_BYTES: usize = 256 << 20;
 
 /// How much data a log selector covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,55 +67,206 @@ pub struct MetricMetadata {
 }
 
 /// Runs queries against a store.
-#[derive(Debug)]
 pub struct Session {
-    _store: Arc<Store>,
-    _limits: Limits,
+    pub(crate) store: Arc<Store>,
+    pub(crate) limits: Limits,
+    pub(crate) runtime: Arc<RuntimeEnv>,
+    pub(crate) state: SessionState,
+    permits: Arc<Semaphore>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("limits", &self.limits).finish_non_exhaustive()
+    }
 }
 
 impl Session {
     /// A session over a store; all its queries share one memory budget.
     pub fn new(store: Arc<Store>, limits: Limits) -> Result<Self, Error> {
-        Ok(Self { _store: store, _limits: limits })
+        let pool = TrackConsumersPool::new(
+            FairSpillPool::new(limits.memory_bytes_max),
+            std::num::NonZeroUsize::new(CONSUMERS_NAMED).expect("it is not zero"),
+        );
+        let caches = CacheManagerConfig::default().with_metadata_cache_limit(FOOTER_CACHE_BYTES);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(pool))
+            .with_cache_manager(caches)
+            .build_arc()
+            .map_err(from_datafusion)?;
+        let url = ObjectStoreUrl::parse(LAKE_URL).map_err(from_datafusion)?;
+        runtime.register_object_store(url.as_ref(), store.snapshot("").objects);
+        let state = SessionStateBuilder::new()
+            .with_config(config())
+            .with_runtime_env(Arc::clone(&runtime))
+            .with_default_features()
+            .build();
+        let permits = Arc::new(Semaphore::new(limits.concurrency_max));
+        Ok(Self { store, limits, runtime, state, permits })
     }
 
     /// Runs a query of any of the three languages.
-    pub async fn run(&self, _tenant: &str, _query: Query) -> Result<QueryOutput, Error> {
-        Err(Error::new(ErrorKind::Internal, "written next"))
-    }
-
-    /// Runs a SQL statement that only reads.
-    pub async fn sql(&self, _tenant: &str, _statement: &str) -> Result<QueryOutput, Error> {
-        Err(Error::new(ErrorKind::Internal, "written next"))
-    }
-
-    /// The columns a SQL statement would return; nothing is read.
-    pub async fn sql_schema(&self, _tenant: &str, _statement: &str) -> Result<SchemaRef, Error> {
-        Err(Error::new(ErrorKind::Internal, "written next"))
-    }
-
-    /// The tables and views that SQL can name, each with its columns.
-    pub async fn sql_tables(&self, _tenant: &str) -> Result<Vec<(String, SchemaRef)>, Error> {
-        Err(Error::new(ErrorKind::Internal, "written next"))
+    pub async fn run(&self, tenant: &str, query: Query) -> Result<QueryOutput, Error> {
+        let admitted = self.admit().await?;
+        let root = plan::rules::optimize(query.root);
+        let ctx = self.context(tenant);
+        let stats = Arc::clone(&ctx.stats);
+        let (kind, stream) = match root.shape() {
+            Shape::Vector | Shape::Scalar => {
+                let grid = query.grid.ok_or_else(|| lower::impossible("series without a grid"))?;
+                self.series(root, grid, &ctx)?
+            }
+            Shape::Rows(_) | Shape::Spansets => lower::rows(root, ctx, &self.state).await?,
+            Shape::Names => lower::names(root, ctx, &self.state).await?,
+            Shape::Text => lower::text(root)?,
+        };
+        let stream = self.guard(stream, admitted);
+        Ok(QueryOutput { kind, stream, stats, warnings: Vec::new() })
     }
 
     /// How a query would be run, as text: our plan, then DataFusion's.
-    pub async fn explain(&self, _tenant: &str, _query: Query) -> Result<String, Error> {
-        Err(Error::new(ErrorKind::Internal, "written next"))
+    pub async fn explain(&self, tenant: &str, query: Query) -> Result<String, Error> {
+        let root = plan::rules::optimize(query.root);
+        let mut text = plan::explain(&root);
+        if let (Shape::Vector | Shape::Scalar, Some(grid)) = (root.shape(), query.grid) {
+            let ctx = self.context(tenant);
+            let plan = series_plan(root, grid, &ctx)?;
+            text.push_str(&displayable(plan.as_ref()).indent(false).to_string());
+        }
+        Ok(text)
     }
 
     /// How much data a log selector covers; bytes are estimated from segment sizes.
     pub async fn stream_stats(
         &self,
-        _tenant: &str,
-        _matchers: &[Matcher],
-        _range: TimeRange,
+        tenant: &str,
+        matchers: &[Matcher],
+        range: TimeRange,
     ) -> Result<StreamStats, Error> {
-        Err(Error::new(ErrorKind::Internal, "written next"))
+        lower::stream_stats(&self.context(tenant), matchers, range)
     }
 
     /// Metadata of metrics, sorted by name; `name` picks one.
-    pub fn metric_metadata(&self, _tenant: &str, _name: Option<&str>) -> Vec<MetricMetadata> {
-        Vec::new()
+    pub fn metric_metadata(&self, tenant: &str, name: Option<&str>) -> Vec<MetricMetadata> {
+        crate::metadata::metrics(&self.store.series(tenant), name)
     }
+
+    fn series(
+        &self,
+        root: Node,
+        grid: StepGrid,
+        ctx: &Context,
+    ) -> Result<(OutputKind, BatchStream), Error> {
+        let scalar = root.shape() == Shape::Scalar;
+        let plan = series_plan(root, grid, ctx)?;
+        let stream = self.execute(&plan)?;
+        if !scalar {
+            return Ok((OutputKind::Series { grid }, stream));
+        }
+        let values = |batch: Result<RecordBatch, Error>| {
+            let project = |batch: RecordBatch| batch.project(&[1]);
+            batch.and_then(|batch| project(batch).map_err(|error| from_datafusion(error.into())))
+        };
+        Ok((OutputKind::Scalar { grid }, stream.map(values).boxed()))
+    }
+
+    fn execute(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<BatchStream, Error> {
+        execute(plan, &self.state)
+    }
+
+    pub(crate) fn context(&self, tenant: &str) -> Context {
+        Context {
+            snapshot: Arc::new(self.store.snapshot(tenant)),
+            roster: Roster::new(self.limits.series_max),
+            stats: Arc::new(QueryStats::default()),
+            limits: self.limits.clone(),
+            runtime: Arc::clone(&self.runtime),
+        }
+    }
+
+    /// Waits for a place among the running queries.
+    pub(crate) async fn admit(&self) -> Result<Admitted, Error> {
+        let until = Instant::now() + self.limits.timeout;
+        let permit = Arc::clone(&self.permits).acquire_owned();
+        match tokio::time::timeout_at(until, permit).await {
+            Ok(Ok(permit)) => Ok(Admitted { _permit: permit, until }),
+            Ok(Err(error)) => {
+                Err(Error::with_source(ErrorKind::Unavailable, "the session is closing", error))
+            }
+            Err(_) => Err(self.timeout()),
+        }
+    }
+
+    /// Ends a stream at its first error and at the query's deadline, and holds the query's place
+    /// until then.
+    pub(crate) fn guard(&self, stream: BatchStream, admitted: Admitted) -> BatchStream {
+        let timeout = self.limits.timeout;
+        let state = Some((stream, admitted));
+        futures::stream::unfold(state, move |state| async move {
+            let (mut stream, admitted) = state?;
+            match tokio::time::timeout_at(admitted.until, stream.next()).await {
+                Ok(None) => None,
+                Ok(Some(Ok(batch))) => Some((Ok(batch), Some((stream, admitted)))),
+                Ok(Some(Err(error))) => Some((Err(error), None)),
+                Err(_) => Some((Err(timed_out(timeout)), None)),
+            }
+        })
+        .boxed()
+    }
+
+    fn timeout(&self) -> Error {
+        timed_out(self.limits.timeout)
+    }
+}
+
+/// Batches on their way out.
+pub(crate) type BatchStream = BoxStream<'static, Result<RecordBatch, Error>>;
+
+/// A place among the running queries, and until when it may be held.
+pub(crate) struct Admitted {
+    _permit: OwnedSemaphorePermit,
+    until: Instant,
+}
+
+fn timed_out(timeout: std::time::Duration) -> Error {
+    let seconds = timeout.as_secs_f64();
+    Error::new(ErrorKind::Timeout, format!("the query took over {seconds} s, the limit of timeout"))
+}
+
+/// Runs the partitions of a plan one after the other.
+pub(crate) fn execute(
+    plan: &Arc<dyn ExecutionPlan>,
+    state: &SessionState,
+) -> Result<BatchStream, Error> {
+    let stream = datafusion::physical_plan::execute_stream(Arc::clone(plan), state.task_ctx());
+    let stream = stream.map_err(from_datafusion)?;
+    Ok(stream.map(|batch| batch.map_err(from_datafusion)).boxed())
+}
+
+/// The operators of a query for series: order and limit of the root belong to the output.
+fn series_plan(root: Node, grid: StepGrid, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> {
+    let (root, limit) = match root {
+        Node::Limit(node) => (*node.input, Some(node.count)),
+        root => (root, None),
+    };
+    let (root, order): (Node, Option<SortBy>) = match root {
+        Node::Sort(node) => (*node.input, Some(node.by)),
+        root => (root, None),
+    };
+    let tiles = lower::series(root, &grid, ctx)?;
+    let roster = Arc::clone(&ctx.roster);
+    Ok(Arc::new(SeriesOutputExec::new(tiles, grid.steps, order, limit, roster)))
+}
+
+fn config() -> SessionConfig {
+    let mut config = SessionConfig::new().with_information_schema(true);
+    let options = config.options_mut();
+    options.execution.parquet.pushdown_filters = true;
+    options.execution.parquet.reorder_filters = true;
+    options.execution.collect_statistics = false;
+    options.optimizer.prefer_existing_sort = true;
+    options.catalog.default_catalog = crate::sql::CATALOG.to_owned();
+    options.catalog.default_schema = crate::sql::SCHEMA.to_owned();
+    options.sql_parser.map_string_types_to_utf8view = false;
+    config
 }

@@ -30,6 +30,23 @@ pub struct SeriesEntry {
     pub info: Arc<SeriesInfo>,
 }
 
+/// What a log stream's records share beside the index labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamInfo {
+    /// `service.name`, `unknown_service` if absent.
+    pub service: Arc<str>,
+    /// Resource attributes without a column, a JSON object (form of `columns::ATTRIBUTES`).
+    pub resource_attributes: Option<Arc<str>>,
+    /// Promoted resource attributes: key as sent and value, in the order of their columns.
+    pub promoted: Vec<(&'static str, Arc<str>)>,
+    /// Name of the instrumentation scope.
+    pub scope_name: Option<Arc<str>>,
+    /// Version of the instrumentation scope.
+    pub scope_version: Option<Arc<str>>,
+    /// Scope attributes, a JSON object.
+    pub scope_attributes: Option<Arc<str>>,
+}
+
 /// All series of a tenant, or all its streams. Grows while it is read.
 #[derive(Debug, Default)]
 pub struct LabelIndex {}
@@ -44,6 +61,11 @@ impl LabelIndex {
     /// Whether `id` is known for `day`, counted from 1970-01-01.
     pub fn contains(&self, _id: i64, _day: i32) -> bool {
         false
+    }
+
+    /// What the records of a stream share; `None` for series and for unknown ids.
+    pub fn stream(&self, _id: i64) -> Option<Arc<StreamInfo>> {
+        None
     }
 
     /// Number of entries.

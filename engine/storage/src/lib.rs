@@ -18,7 +18,7 @@ mod snapshot;
 mod store;
 
 pub use error::{Error, ErrorKind};
-pub use index::{LabelIndex, SeriesEntry, SeriesInfo};
+pub use index::{LabelIndex, SeriesEntry, SeriesInfo, StreamInfo};
 pub use options::{Durability, StoreOptions};
 pub use snapshot::{Segment, Snapshot, TableSnapshot};
 pub use store::{Decode, Frame, Store, StoreStats, TableBatch, Write};

@@ -1,0 +1,153 @@
+//! Functions over sliding windows: one pass over the samples of a series, no copies of windows.
+//!
+//! ```text
+//!  samples   ·  ·  · ·   ·   ·  ·      sorted by time
+//!  window k        (lo────────hi]      (t - range, t], both edges only ever move right
+//!  out[k] = f(samples[lo..hi])
+//! ```
+//!
+//! Semantics are those of Prometheus: windows are open on the left; NaN is a value; a function
+//! that has no answer for a window leaves the step without a value.
+
+mod counter;
+mod regression;
+mod values;
+
+use plan::node::WindowFunction;
+
+/// The bits of the NaN that marks the end of a series.
+pub(crate) const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
+
+/// Whether a value is a stale marker.
+pub(crate) fn is_stale(value: f64) -> bool {
+    value.to_bits() == STALE_NAN_BITS
+}
+
+/// The samples of one series: as many times as values, times strictly ascending.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Samples<'a> {
+    /// In the unit of [`Windows`].
+    pub(crate) times: &'a [i64],
+    /// One for each time.
+    pub(crate) values: &'a [f64],
+}
+
+/// Where the windows lie.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Windows {
+    /// End of the first window, inclusive: the first step moved by offset, or the fixed time.
+    pub(crate) first_end: i64,
+    /// Distance between the ends of two windows; 0 if every step has the same window.
+    pub(crate) step: i64,
+    /// Number of windows.
+    pub(crate) count: usize,
+    /// Width of a window; positive.
+    pub(crate) range: i64,
+    /// Time units in a second.
+    pub(crate) units_per_second: f64,
+}
+
+impl Windows {
+    /// Calls `window(k, lo, hi, end)` for every window `samples[lo..hi]`, in order.
+    fn for_each(&self, times: &[i64], mut window: impl FnMut(usize, usize, usize, i64)) {
+        let (mut lo, mut hi) = (0, 0);
+        let mut end = self.first_end;
+        for k in 0..self.count {
+            while hi < times.len() && times[hi] <= end {
+                hi += 1;
+            }
+            let start = end.saturating_sub(self.range);
+            while lo < hi && times[lo] <= start {
+                lo += 1;
+            }
+            window(k, lo, hi, end);
+            end = end.saturating_add(self.step);
+        }
+    }
+
+    /// Seconds of a distance in time.
+    fn seconds(&self, distance: i64) -> f64 {
+        distance as f64 / self.units_per_second
+    }
+}
+
+/// The values of a function at every step, `None` as `valid[k] == false`.
+pub(crate) struct Output<'a> {
+    /// One for each window.
+    pub(crate) values: &'a mut [f64],
+    /// Whether the value counts.
+    pub(crate) valid: &'a mut [bool],
+}
+
+impl Output<'_> {
+    fn set(&mut self, k: usize, value: Option<f64>) {
+        if let Some(value) = value {
+            self.values[k] = value;
+            self.valid[k] = true;
+        }
+    }
+}
+
+/// The newest sample of each window, none if that is a stale marker.
+pub(crate) fn newest(samples: Samples<'_>, windows: &Windows, output: &mut Output<'_>) {
+    windows.for_each(samples.times, |k, lo, hi, _| {
+        let value = (lo < hi).then(|| samples.values[hi - 1]);
+        output.set(k, value.filter(|value| !is_stale(*value)));
+    });
+}
+
+/// The time of the newest sample of each window in seconds, none if that is a stale marker.
+pub(crate) fn newest_time(samples: Samples<'_>, windows: &Windows, output: &mut Output<'_>) {
+    windows.for_each(samples.times, |k, lo, hi, _| {
+        let fresh = lo < hi && !is_stale(samples.values[hi - 1]);
+        output.set(k, fresh.then(|| windows.seconds(samples.times[hi - 1])));
+    });
+}
+
+/// A function over each window of samples that hold no stale markers.
+pub(crate) fn evaluate(
+    function: &WindowFunction,
+    samples: Samples<'_>,
+    windows: &Windows,
+    output: &mut Output<'_>,
+) {
+    use WindowFunction as F;
+    match function {
+        F::Rate | F::RateCounter | F::Increase | F::Delta => {
+            counter::extrapolated(function, samples, windows, output)
+        }
+        F::Irate => counter::irate(samples, windows, output),
+        F::Idelta => counter::idelta(samples, windows, output),
+        F::Resets => counter::resets(samples, windows, output),
+        F::Changes => counter::changes(samples, windows, output),
+        F::Deriv => regression::deriv(samples, windows, output),
+        F::PredictLinear(ahead) => regression::predict(*ahead, samples, windows, output),
+        F::DoubleExponentialSmoothing { smoothing, trend } => {
+            regression::smooth(*smoothing, *trend, samples, windows, output);
+        }
+        F::PerSecond | F::BytesPerSecond => {
+            let range = windows.seconds(windows.range);
+            values::each(samples, windows, output, |window| values::sum(window) / range);
+        }
+        F::Sum | F::Bytes => values::each(samples, windows, output, values::sum),
+        F::Avg => values::each(samples, windows, output, values::avg),
+        F::Min => values::each(samples, windows, output, values::min),
+        F::Max => values::each(samples, windows, output, values::max),
+        F::Count => values::each(samples, windows, output, |window| window.len() as f64),
+        F::Present | F::Absent(_) => values::each(samples, windows, output, |_| 1.0),
+        F::Last => values::each(samples, windows, output, |window| window[window.len() - 1]),
+        F::First => values::each(samples, windows, output, |window| window[0]),
+        F::Quantile(phi) => values::quantile(*phi, samples, windows, output),
+        F::Mad => values::mad(samples, windows, output),
+        F::Stdvar => values::each(samples, windows, output, values::variance),
+        F::Stddev => {
+            values::each(samples, windows, output, |window| values::variance(window).sqrt())
+        }
+        F::TimeOfLast => values::time_of(samples, windows, output, |window| window.len() - 1),
+        F::TimeOfMin => values::time_of(samples, windows, output, values::at_min),
+        F::TimeOfMax => values::time_of(samples, windows, output, values::at_max),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! Calls: functions of series.
+
+use std::sync::Arc;
+
+use datafusion::physical_plan::ExecutionPlan;
+use plan::Node;
+use plan::node::{Call, Function};
+use schemas::model::{Label, Labels, StepGrid, compile_anchored};
+
+use super::series::{sample, series};
+use super::{Context, impossible};
+use crate::operators::{Change, FunctionExec, HistogramQuantileExec, Kernel, ScalarOfExec};
+use crate::{Error, ErrorKind};
+
+/// Lowers a call; its arguments have the steps of `grid`.
+pub(super) fn call(
+    node: Call,
+    grid: &StepGrid,
+    ctx: &Context,
+) -> Result<Arc<dyn ExecutionPlan>, Error> {
+    if let (Function::Timestamp, [Node::Sample(selector)]) =
+        (&node.function, node.arguments.as_slice())
+    {
+        return sample(selector, Kernel::NewestTime, false, ctx);
+    }
+    let mut inputs = Vec::with_capacity(node.arguments.len());
+    for argument in node.arguments {
+        inputs.push(series(argument, grid, ctx)?);
+    }
+    if inputs.is_empty() {
+        return Err(impossible("a call without arguments"));
+    }
+    let roster = Arc::clone(&ctx.roster);
+    let change = match node.function {
+        Function::HistogramQuantile => {
+            return Ok(Arc::new(HistogramQuantileExec::new(inputs, grid.steps, roster)));
+        }
+        Function::Scalar => {
+            let input = inputs.swap_remove(0);
+            return Ok(Arc::new(ScalarOfExec::new(input, grid.steps, &ctx.roster)?));
+        }
+        Function::Map(function) => Change::Map(function),
+        Function::Negate => Change::Negate,
+        Function::Round => Change::Round,
+        Function::Clamp => Change::Clamp,
+        Function::ClampMin => Change::ClampMin,
+        Function::ClampMax => Change::ClampMax,
+        Function::Absent(pairs) => Change::Absent(labels(&pairs)),
+        Function::Vector => Change::Nothing,
+        Function::Timestamp => Change::StepTime,
+        Function::LabelReplace { target, replacement, source, pattern } => {
+            let pattern = compile_anchored(&pattern).map_err(|error| {
+                Error::with_source(ErrorKind::Invalid, error.to_string(), error)
+            })?;
+            Change::LabelReplace { target, replacement, source, pattern }
+        }
+        Function::LabelJoin { target, separator, sources } => {
+            Change::LabelJoin { target, separator, sources }
+        }
+    };
+    Ok(Arc::new(FunctionExec::new(inputs, change, *grid, roster)))
+}
+
+/// 1 where `input` has no value.
+pub(super) fn absent(
+    input: Arc<dyn ExecutionPlan>,
+    labels: Labels,
+    grid: StepGrid,
+    ctx: &Context,
+) -> Arc<dyn ExecutionPlan> {
+    let roster = Arc::clone(&ctx.roster);
+    Arc::new(FunctionExec::new(vec![input], Change::Absent(labels), grid, roster))
+}
+
+/// A label set from pairs.
+pub(super) fn labels(pairs: &[(String, String)]) -> Labels {
+    pairs.iter().map(|(name, value)| Label::new(name.as_str(), value.as_str())).collect()
+}

@@ -1,0 +1,183 @@
+//! Leaves of metric queries: series are resolved against the index, then samples are scanned.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::{AsArray, BooleanArray, UInt32Array};
+use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::Int64Type;
+use arrow::record_batch::RecordBatch;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::logical_expr::{Expr, col, lit};
+use datafusion::physical_plan::ExecutionPlan;
+use plan::node::Scan;
+use schemas::model::{METRIC_NAME, NANOS_PER_MILLI, StepGrid, TimeRange};
+use schemas::tables::{Table, columns};
+
+use super::{Context, from_datafusion};
+use crate::functions::window::Windows;
+use crate::operators::{Kernel, Leaf, Selected, SeriesWindowExec};
+use crate::table::{ScanRequest, filter_batches, scan};
+use crate::{Error, ErrorKind};
+
+/// Ids that a predicate lists at most; with more, rows are told apart after decoding.
+const LISTED_IDS_MAX: usize = 256;
+
+/// Positions of `metric_id, series_id, time_ms, value` in the samples table.
+const PROJECTION: [usize; 4] = [0, 1, 2, 3];
+
+/// Where the windows of a metric leaf lie, in milliseconds.
+pub(crate) fn windows(
+    grid: &StepGrid,
+    range_ns: i64,
+    offset_ns: i64,
+    at_ns: Option<i64>,
+) -> Windows {
+    let first_ns = at_ns.unwrap_or(grid.start_ns).saturating_sub(offset_ns);
+    Windows {
+        first_end: first_ns.div_euclid(NANOS_PER_MILLI),
+        step: if at_ns.is_some() { 0 } else { grid.step_ns / NANOS_PER_MILLI },
+        count: grid.steps as usize,
+        range: (range_ns / NANOS_PER_MILLI).max(1),
+        units_per_second: 1_000.0,
+    }
+}
+
+/// The tiles of the series that a scan selects.
+pub(crate) fn leaf(
+    scan: &Scan,
+    kernel: Kernel,
+    windows: Windows,
+    keep_name: bool,
+    ctx: &Context,
+) -> Result<Arc<dyn ExecutionPlan>, Error> {
+    let selector = &scan.selector;
+    let matchers = super::compile(&selector.matchers)?;
+    let entries = ctx.snapshot.series.resolve(&matchers, &selector.range);
+    if entries.len() > ctx.limits.series_max {
+        let message = format!(
+            "a selector matches {} series, over the limit of {} (series_max)",
+            entries.len(),
+            ctx.limits.series_max
+        );
+        return Err(Error::new(ErrorKind::Limit, message));
+    }
+    let mut selected = Vec::with_capacity(entries.len());
+    for entry in &entries {
+        let labels = if keep_name {
+            entry.labels.clone()
+        } else {
+            entry.labels.filter(|label| label.name.as_ref() != METRIC_NAME)
+        };
+        let ordinal = ctx.roster.ordinal(&labels)?;
+        selected.push(Selected { key: (entry.metric_id, entry.id), ordinal });
+    }
+    let inputs =
+        if selected.is_empty() { Vec::new() } else { samples(&selected, selector.range, ctx)? };
+    let leaf = Leaf {
+        selected,
+        kernel,
+        windows,
+        samples_max: ctx.limits.samples_max,
+        stats: Arc::clone(&ctx.stats),
+    };
+    Ok(Arc::new(SeriesWindowExec::new(inputs, leaf)))
+}
+
+/// Sorted inputs that hold the samples of the selected series: segments first, memtable last.
+fn samples(
+    selected: &[Selected],
+    range: TimeRange,
+    ctx: &Context,
+) -> Result<Vec<Arc<dyn ExecutionPlan>>, Error> {
+    let table = ctx.snapshot.table(Table::MetricSamples);
+    let cut = table
+        .segments_in(&range)
+        .iter()
+        .any(|segment| segment.min_time_ns < range.start_ns || segment.max_time_ns >= range.end_ns);
+    let request = ScanRequest {
+        snapshot: &ctx.snapshot,
+        table: Table::MetricSamples,
+        range,
+        projection: PROJECTION.to_vec(),
+        filter: predicate(selected, range, cut),
+    };
+    let scanned = scan(request, &ctx.runtime, &ctx.stats).map_err(from_datafusion)?;
+    let mut inputs: Vec<Arc<dyn ExecutionPlan>> = scanned.segments.into_iter().collect();
+    if let Some(batch) = buffered(&table.batches, selected, range).map_err(from_datafusion)? {
+        let schema = batch.schema();
+        let memory = MemorySourceConfig::try_new_exec(&[vec![batch]], schema, None);
+        inputs.push(memory.map_err(from_datafusion)?);
+    }
+    Ok(inputs)
+}
+
+/// What Parquet can leave out: other metrics, other series if few are wanted, other times if
+/// `cut` says that a segment reaches over the range.
+fn predicate(selected: &[Selected], range: TimeRange, cut: bool) -> Option<Expr> {
+    let mut metrics: Vec<i64> = selected.iter().map(|series| series.key.0).collect();
+    metrics.dedup();
+    let mut filters = Vec::new();
+    if metrics.len() <= LISTED_IDS_MAX {
+        filters.push(one_of(columns::METRIC_ID, &metrics));
+    }
+    if selected.len() <= LISTED_IDS_MAX {
+        let series: Vec<i64> = selected.iter().map(|series| series.key.1).collect();
+        filters.push(one_of(columns::SERIES_ID, &series));
+    }
+    if cut {
+        let (start_ms, end_ms) = range_ms(&range);
+        filters.push(col(columns::TIME_MS).gt_eq(lit(start_ms)));
+        filters.push(col(columns::TIME_MS).lt_eq(lit(end_ms)));
+    }
+    datafusion::logical_expr::utils::conjunction(filters)
+}
+
+/// `column IN (ids)`.
+pub(super) fn one_of(column: &str, ids: &[i64]) -> Expr {
+    match ids {
+        [id] => col(column).eq(lit(*id)),
+        ids => col(column).in_list(ids.iter().map(|id| lit(*id)).collect(), false),
+    }
+}
+
+/// The first and last whole millisecond of a range.
+fn range_ms(range: &TimeRange) -> (i64, i64) {
+    let start = range.start_ns.saturating_add(NANOS_PER_MILLI - 1).div_euclid(NANOS_PER_MILLI);
+    let end = range.end_ns.saturating_sub(1).div_euclid(NANOS_PER_MILLI);
+    (start, end)
+}
+
+/// The memtable's samples of the selected series, sorted as a segment is; of two samples of one
+/// time the one that arrived later stands behind.
+fn buffered(
+    batches: &[RecordBatch],
+    selected: &[Selected],
+    range: TimeRange,
+) -> datafusion::error::Result<Option<RecordBatch>> {
+    let wanted: HashSet<i64, ahash::RandomState> =
+        selected.iter().map(|series| series.key.1).collect();
+    let (start_ms, end_ms) = range_ms(&range);
+    let kept = filter_batches(batches, &PROJECTION, |batch| {
+        let series = batch.column(1).as_primitive::<Int64Type>().values();
+        let times = batch.column(2).as_primitive::<Int64Type>().values();
+        let keep = |(series, time): (&i64, &i64)| {
+            start_ms <= *time && *time <= end_ms && wanted.contains(series)
+        };
+        BooleanArray::from_iter(series.iter().zip(times.iter()).map(|row| Some(keep(row))))
+    })?;
+    let Some(first) = kept.first() else { return Ok(None) };
+    let batch = concat_batches(&first.schema(), &kept)?;
+    let metric = batch.column(0).as_primitive::<Int64Type>().values();
+    let series = batch.column(1).as_primitive::<Int64Type>().values();
+    let time = batch.column(2).as_primitive::<Int64Type>().values();
+    let rows = u32::try_from(batch.num_rows()).map_err(|_| {
+        Error::new(ErrorKind::Limit, "a memtable of over 2^32 rows cannot be sorted")
+    })?;
+    let mut order: Vec<u32> = (0..rows).collect();
+    order.sort_by_key(|row| {
+        let row = *row as usize;
+        (metric[row], series[row], time[row])
+    });
+    Ok(Some(take_record_batch(&batch, &UInt32Array::from(order))?))
+}

@@ -1,0 +1,117 @@
+//! Nodes whose output is series: each becomes one operator over tiles.
+
+use std::sync::Arc;
+
+use datafusion::physical_plan::ExecutionPlan;
+use plan::node::{Aggregate, Binary, Sample, Window, WindowFunction};
+use plan::{Node, Shape};
+use schemas::model::{Signal, StepGrid};
+
+use super::metrics::{leaf, windows};
+use super::{Context, call, impossible};
+use crate::operators::{AggregateExec, BinaryExec, ConstantExec, Kernel, Operands, TileWindowExec};
+use crate::{Error, ErrorKind};
+
+/// Lowers a node whose shape is a vector or a scalar; tiles have the steps of `grid`.
+pub(crate) fn series(
+    node: Node,
+    grid: &StepGrid,
+    ctx: &Context,
+) -> Result<Arc<dyn ExecutionPlan>, Error> {
+    if grid.steps > ctx.limits.steps_max {
+        let message = format!(
+            "the query has {} steps, over the limit of {} (steps_max)",
+            grid.steps, ctx.limits.steps_max
+        );
+        return Err(Error::new(ErrorKind::Limit, message));
+    }
+    match node {
+        Node::Sample(node) => sample(&node, Kernel::Newest, true, ctx),
+        Node::Window(node) => window(node, ctx),
+        Node::Aggregate(node) => aggregate(node, grid, ctx),
+        Node::Binary(node) => binary(node, grid, ctx),
+        Node::Call(node) => call::call(node, grid, ctx),
+        Node::Number(number) => Ok(Arc::new(ConstantExec::new(Some(number), *grid, &ctx.roster)?)),
+        Node::Time => Ok(Arc::new(ConstantExec::new(None, *grid, &ctx.roster)?)),
+        // Order has a meaning at the root only, where the session takes it off.
+        Node::Sort(node) => series(*node.input, grid, ctx),
+        _ => Err(impossible("rows where series are expected")),
+    }
+}
+
+/// A selector of instant values.
+pub(super) fn sample(
+    node: &Sample,
+    kernel: Kernel,
+    keep_name: bool,
+    ctx: &Context,
+) -> Result<Arc<dyn ExecutionPlan>, Error> {
+    let Node::Scan(scan) = node.input.as_ref() else {
+        return Err(impossible("a sample of something else than a scan"));
+    };
+    let windows = windows(&node.grid, node.lookback_ns, node.offset_ns, node.at_ns);
+    leaf(scan, kernel, windows, keep_name, ctx)
+}
+
+fn window(node: Window, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> {
+    let grid = node.grid;
+    if let WindowFunction::Absent(labels) = &node.function {
+        let labels = call::labels(labels);
+        let present = Window { function: WindowFunction::Present, ..node };
+        let input = window(present, ctx)?;
+        return Ok(call::absent(input, labels, grid, ctx));
+    }
+    match node.input.shape() {
+        Shape::Rows(Signal::Metrics) => {
+            let Node::Scan(scan) = node.input.as_ref() else {
+                return Err(impossible("a window over something else than a scan"));
+            };
+            let windows = windows(&grid, node.range_ns, node.offset_ns, node.at_ns);
+            leaf(scan, Kernel::Function(node.function), windows, node.keep_name, ctx)
+        }
+        Shape::Rows(Signal::Logs) => super::logs::window(node, ctx),
+        Shape::Vector | Shape::Scalar => {
+            let Some(input_grid) = node.input_grid else {
+                return Err(impossible("a window over series without their grid"));
+            };
+            let windows = windows(&grid, node.range_ns, node.offset_ns, node.at_ns);
+            let input = series(*node.input, &input_grid, ctx)?;
+            let roster = Arc::clone(&ctx.roster);
+            Ok(Arc::new(TileWindowExec::new(
+                input,
+                node.function,
+                input_grid,
+                windows,
+                roster,
+                node.keep_name,
+            )))
+        }
+        _ => Err(impossible("a window over spans")),
+    }
+}
+
+fn aggregate(
+    node: Aggregate,
+    grid: &StepGrid,
+    ctx: &Context,
+) -> Result<Arc<dyn ExecutionPlan>, Error> {
+    let mut inputs = vec![series(*node.input, grid, ctx)?];
+    if let Some(parameter) = node.parameter {
+        inputs.push(series(*parameter, grid, ctx)?);
+    }
+    let roster = Arc::clone(&ctx.roster);
+    Ok(Arc::new(AggregateExec::new(inputs, node.op, node.grouping, grid.steps, roster)))
+}
+
+fn binary(node: Binary, grid: &StepGrid, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> {
+    let operands = match (node.left.shape(), node.right.shape()) {
+        (Shape::Vector, Shape::Vector) => Operands::Vectors,
+        (Shape::Vector, Shape::Scalar) => Operands::VectorScalar,
+        (Shape::Scalar, Shape::Vector) => Operands::ScalarVector,
+        (Shape::Scalar, Shape::Scalar) => Operands::Scalars,
+        _ => return Err(impossible("an operation between rows")),
+    };
+    let inputs = [series(*node.left, grid, ctx)?, series(*node.right, grid, ctx)?];
+    let roster = Arc::clone(&ctx.roster);
+    Ok(Arc::new(BinaryExec::new(inputs, node.op, node.matching, operands, grid.steps, roster)))
+}

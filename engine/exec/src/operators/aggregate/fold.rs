@@ -1,0 +1,137 @@
+//! Aggregations that keep a few numbers for each step of a group.
+
+use plan::node::AggregateOp;
+
+use crate::tiles::Tile;
+
+/// Memory of one step of a group, at most.
+pub(super) const BYTES_PER_STEP: usize = 4 + 3 * 8;
+
+/// The state of one group: arrays with one item for each step.
+pub(super) struct Fold {
+    kind: Kind,
+    count: Vec<u32>,
+    first: Vec<f64>,
+    second: Vec<f64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// `first + second`: Neumaier's sum.
+    Sum,
+    /// The sum over the count; once the sum overflows, `first` is the mean and `second` is -Inf.
+    Avg,
+    /// `first`.
+    Min,
+    /// `first`.
+    Max,
+    /// `count`.
+    Count,
+    /// 1.
+    Group,
+    /// Welford: `first` is the mean, `second` the sum of squared distances.
+    Stdvar,
+    /// Its square root.
+    Stddev,
+}
+
+impl Fold {
+    /// An empty state; `None` if the operation does not fold.
+    pub(super) fn new(op: &AggregateOp, steps: usize) -> Option<Self> {
+        let kind = match op {
+            AggregateOp::Sum => Kind::Sum,
+            AggregateOp::Avg => Kind::Avg,
+            AggregateOp::Min => Kind::Min,
+            AggregateOp::Max => Kind::Max,
+            AggregateOp::Count => Kind::Count,
+            AggregateOp::Group => Kind::Group,
+            AggregateOp::Stdvar => Kind::Stdvar,
+            AggregateOp::Stddev => Kind::Stddev,
+            _ => return None,
+        };
+        let zeros = || vec![0.0; steps];
+        Some(Self { kind, count: vec![0; steps], first: zeros(), second: zeros() })
+    }
+
+    /// Adds the values of a series.
+    pub(super) fn add(&mut self, tile: &Tile<'_>) {
+        match self.kind {
+            Kind::Sum => self.each(tile, |_, sum, lost, value| add(sum, lost, value)),
+            Kind::Avg => self.each(tile, add_to_mean),
+            Kind::Min => self.each(tile, |count, least, _, value| {
+                if count == 1 || value < *least || least.is_nan() {
+                    *least = value;
+                }
+            }),
+            Kind::Max => self.each(tile, |count, greatest, _, value| {
+                if count == 1 || value > *greatest || greatest.is_nan() {
+                    *greatest = value;
+                }
+            }),
+            Kind::Count | Kind::Group => self.each(tile, |_, _, _, _| {}),
+            Kind::Stdvar | Kind::Stddev => self.each(tile, |count, mean, squares, value| {
+                let delta = value - *mean;
+                *mean += delta / f64::from(count);
+                *squares += delta * (value - *mean);
+            }),
+        }
+    }
+
+    fn each(&mut self, tile: &Tile<'_>, fold: impl Fn(u32, &mut f64, &mut f64, f64)) {
+        for step in 0..self.count.len() {
+            if tile.is_valid(step) {
+                self.count[step] += 1;
+                let (first, second) = (&mut self.first[step], &mut self.second[step]);
+                fold(self.count[step], first, second, tile.values[step]);
+            }
+        }
+    }
+
+    /// Writes the result of every step.
+    pub(super) fn finish(&self, values: &mut [f64], valid: &mut [bool]) {
+        for step in 0..self.count.len() {
+            let count = f64::from(self.count[step]);
+            let (first, second) = (self.first[step], self.second[step]);
+            valid[step] = self.count[step] > 0;
+            values[step] = match self.kind {
+                Kind::Sum => total(first, second),
+                Kind::Avg if second == f64::NEG_INFINITY => first,
+                Kind::Avg => total(first, second) / count,
+                Kind::Min | Kind::Max => first,
+                Kind::Count => count,
+                Kind::Group => 1.0,
+                Kind::Stdvar => second / count,
+                Kind::Stddev => (second / count).sqrt(),
+            };
+        }
+    }
+}
+
+fn add(sum: &mut f64, lost: &mut f64, value: f64) {
+    let total = *sum + value;
+    if total.is_infinite() {
+        *lost = 0.0;
+    } else if sum.abs() >= value.abs() {
+        *lost += (*sum - total) + value;
+    } else {
+        *lost += (value - total) + *sum;
+    }
+    *sum = total;
+}
+
+fn total(sum: f64, lost: f64) -> f64 {
+    if sum.is_infinite() { sum } else { sum + lost }
+}
+
+/// Adds to a sum while it is finite, then to a running mean.
+fn add_to_mean(count: u32, first: &mut f64, second: &mut f64, value: f64) {
+    let count = f64::from(count);
+    let averaging = *second == f64::NEG_INFINITY;
+    if !averaging && ((*first + value).is_finite() || !first.is_finite() || !value.is_finite()) {
+        add(first, second, value);
+        return;
+    }
+    let mean = if averaging { *first } else { (*first + *second) / (count - 1.0) };
+    *first = mean + (value / count - mean / count);
+    *second = f64::NEG_INFINITY;
+}

@@ -1,0 +1,189 @@
+//! Aggregations that keep values of each step: the best series, quantiles, counts of values.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
+
+use plan::node::AggregateOp;
+
+use crate::functions::quantile::quantile;
+use crate::roster::Roster;
+use crate::tiles::Tile;
+use crate::{Error, ErrorKind};
+
+/// Values of one group: for each step the candidates with their series.
+pub(super) struct Pick {
+    steps: Vec<Vec<Candidate>>,
+}
+
+#[derive(Clone, Copy)]
+struct Candidate {
+    value: f64,
+    series: u32,
+}
+
+/// A series of the result.
+pub(super) struct Picked {
+    /// Ordinal in the roster.
+    pub(super) series: u32,
+    /// One for each step.
+    pub(super) values: Vec<f64>,
+    /// Whether the value counts.
+    pub(super) valid: Vec<bool>,
+}
+
+impl Pick {
+    /// An empty state.
+    pub(super) fn new(steps: usize) -> Self {
+        Self { steps: vec![Vec::new(); steps] }
+    }
+
+    /// Adds the values of a series; returns by how many bytes the state grew at most.
+    pub(super) fn add(
+        &mut self,
+        op: &AggregateOp,
+        parameter: &[f64],
+        tile: &Tile<'_>,
+    ) -> Result<usize, Error> {
+        let mut added = 0;
+        for (step, candidates) in self.steps.iter_mut().enumerate() {
+            let Some(value) = tile.get(step) else { continue };
+            candidates.push(Candidate { value, series: tile.series });
+            added += 1;
+            let best = match op {
+                AggregateOp::TopK | AggregateOp::BottomK => count(parameter[step])?,
+                _ => continue,
+            };
+            // Keep some slack, so that the candidates are cut once in a while, not each time.
+            if candidates.len() >= best.saturating_mul(2).max(64) {
+                keep_best(op, candidates, best);
+            }
+        }
+        Ok(added * size_of::<Candidate>())
+    }
+
+    /// The series of the result.
+    pub(super) fn finish(
+        mut self,
+        op: &AggregateOp,
+        parameter: &[f64],
+        group: u32,
+        roster: &Roster,
+    ) -> Result<Vec<Picked>, Error> {
+        match op {
+            AggregateOp::Quantile => Ok(vec![self.quantiles(parameter, group)]),
+            AggregateOp::CountValues(label) => self.count_values(label, group, roster),
+            _ => {
+                for (step, candidates) in self.steps.iter_mut().enumerate() {
+                    match op {
+                        AggregateOp::LimitRatio => {
+                            let ratio = parameter[step];
+                            candidates.retain(|candidate| in_ratio(ratio, candidate, roster));
+                        }
+                        AggregateOp::LimitK => candidates.truncate(count(parameter[step])?),
+                        _ => keep_best(op, candidates, count(parameter[step])?),
+                    }
+                }
+                Ok(self.by_series())
+            }
+        }
+    }
+
+    /// Turns candidates of steps into rows of series, in the order first met.
+    fn by_series(self) -> Vec<Picked> {
+        let steps = self.steps.len();
+        let mut rows: Vec<Picked> = Vec::new();
+        let mut positions: HashMap<u32, usize, ahash::RandomState> = HashMap::default();
+        for (step, candidates) in self.steps.into_iter().enumerate() {
+            for Candidate { value, series } in candidates {
+                let at = *positions.entry(series).or_insert_with(|| {
+                    rows.push(Picked {
+                        series,
+                        values: vec![0.0; steps],
+                        valid: vec![false; steps],
+                    });
+                    rows.len() - 1
+                });
+                rows[at].values[step] = value;
+                rows[at].valid[step] = true;
+            }
+        }
+        rows
+    }
+
+    fn quantiles(&self, parameter: &[f64], group: u32) -> Picked {
+        let valid = self.steps.iter().map(|candidates| !candidates.is_empty()).collect();
+        let values = self.steps.iter().zip(parameter).map(|(candidates, phi)| {
+            let mut values: Vec<f64> = candidates.iter().map(|candidate| candidate.value).collect();
+            quantile(*phi, &mut values)
+        });
+        Picked { series: group, values: values.collect(), valid }
+    }
+
+    fn count_values(&self, label: &str, group: u32, roster: &Roster) -> Result<Vec<Picked>, Error> {
+        let steps = self.steps.len();
+        let labels = roster.labels(group);
+        let mut rows: BTreeMap<String, Picked> = BTreeMap::new();
+        for (step, candidates) in self.steps.iter().enumerate() {
+            for candidate in candidates {
+                let text = number_text(candidate.value);
+                let series = roster.ordinal(&labels.with(label, &text))?;
+                let row = rows.entry(text).or_insert_with(|| Picked {
+                    series,
+                    values: vec![0.0; steps],
+                    valid: vec![false; steps],
+                });
+                row.values[step] += 1.0;
+                row.valid[step] = true;
+            }
+        }
+        Ok(rows.into_values().collect())
+    }
+}
+
+/// Shortest decimal that reads back as the same number, without exponent, as Prometheus writes it.
+fn number_text(value: f64) -> String {
+    if value.is_nan() {
+        "NaN".to_owned()
+    } else if value.is_infinite() {
+        if value > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() }
+    } else {
+        value.to_string()
+    }
+}
+
+/// The parameter of `topk` and its kin as a number of series.
+fn count(parameter: f64) -> Result<usize, Error> {
+    if parameter.is_nan() {
+        return Err(Error::new(ErrorKind::Invalid, "Parameter value is NaN"));
+    }
+    if parameter >= i64::MAX as f64 {
+        let message = format!("Scalar value {parameter} overflows int64");
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    if parameter <= i64::MIN as f64 {
+        let message = format!("Scalar value {parameter} underflows int64");
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    Ok(if parameter < 1.0 { 0 } else { parameter as usize })
+}
+
+/// Keeps the best candidates, best first; NaN is worst; of equals the one met first is better.
+fn keep_best(op: &AggregateOp, candidates: &mut Vec<Candidate>, best: usize) {
+    let top = matches!(op, AggregateOp::TopK);
+    candidates.sort_by(|a, b| match (a.value.is_nan(), b.value.is_nan()) {
+        (true, true) => Ordering::Equal,
+        (true, false) => Ordering::Greater,
+        (false, true) => Ordering::Less,
+        (false, false) if top => b.value.total_cmp(&a.value),
+        (false, false) => a.value.total_cmp(&b.value),
+    });
+    candidates.truncate(best);
+}
+
+/// Whether a series falls into the share: its hash as a fraction lies below the ratio, or, for a
+/// negative ratio, in the complement.
+fn in_ratio(ratio: f64, candidate: &Candidate, roster: &Roster) -> bool {
+    let hash = roster.labels(candidate.series).id() as u64;
+    let share = hash as f64 / u64::MAX as f64;
+    if ratio >= 0.0 { share < ratio } else { share >= 1.0 + ratio }
+}

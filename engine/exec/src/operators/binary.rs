@@ -1,0 +1,363 @@
+//! `BinaryExec`: operations between two vectors, a vector and a scalar, or two scalars.
+//!
+//! Vectors are matched by signature: the labels that must agree, as an ordinal of the roster,
+//! computed once per series. The side that may have only one series per signature is collected
+//! first, then the other side is answered series by series.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::error::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
+use plan::node::{BinaryOp, Cardinality, MatchOn, Matching};
+use schemas::model::{Grouping, Labels, METRIC_NAME};
+
+use super::collect::{Row, Rows, collect, scalar};
+use super::node::{channel, execution_plan, single_partition};
+use crate::functions::scalar as number;
+use crate::roster::{OrdinalMap, Roster};
+use crate::tiles::{self, TileBuilder};
+use crate::{Error, ErrorKind};
+
+/// Which operands are scalars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operands {
+    /// Two vectors.
+    Vectors,
+    /// A vector on the left.
+    VectorScalar,
+    /// A vector on the right.
+    ScalarVector,
+    /// No vector.
+    Scalars,
+}
+
+/// Computes an operation at each step.
+pub(crate) struct BinaryExec {
+    inputs: Vec<Arc<dyn ExecutionPlan>>,
+    op: BinaryOp,
+    matching: Matching,
+    operands: Operands,
+    steps: u32,
+    roster: Arc<Roster>,
+    properties: Arc<PlanProperties>,
+}
+
+impl BinaryExec {
+    /// `left op right`.
+    pub(crate) fn new(
+        inputs: [Arc<dyn ExecutionPlan>; 2],
+        op: BinaryOp,
+        matching: Matching,
+        operands: Operands,
+        steps: u32,
+        roster: Arc<Roster>,
+    ) -> Self {
+        let properties = single_partition(tiles::schema(steps));
+        Self { inputs: inputs.to_vec(), op, matching, operands, steps, roster, properties }
+    }
+
+    fn inputs(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.inputs.iter().collect()
+    }
+
+    fn with_inputs(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
+        Self {
+            inputs,
+            op: self.op,
+            matching: self.matching.clone(),
+            operands: self.operands,
+            steps: self.steps,
+            roster: Arc::clone(&self.roster),
+            properties: Arc::clone(&self.properties),
+        }
+    }
+
+    fn describe(&self) -> String {
+        format!("{:?} {:?} of {:?}", self.op, self.matching, self.operands)
+    }
+
+    fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let context = Arc::clone(context);
+        let work = Arc::new(self.with_inputs(self.inputs.clone()));
+        let mut builder = channel(self.schema());
+        let sender = builder.tx();
+        builder.spawn(async move {
+            let mut output = TileBuilder::new(work.steps);
+            let rows = match (work.operands, work.op) {
+                (Operands::Vectors, BinaryOp::And | BinaryOp::Or | BinaryOp::Unless) => {
+                    work.sets(&context).await?
+                }
+                (Operands::Vectors, _) => work.vectors(&context).await?,
+                _ => work.with_scalar(&context).await?,
+            };
+            for row in rows {
+                output.push(row.series, &row.values, &row.valid);
+                if output.is_full() && sender.send(Ok(output.finish())).await.is_err() {
+                    return Ok(());
+                }
+            }
+            if !output.is_empty() {
+                // A consumer that is gone wants no more batches.
+                let _ = sender.send(Ok(output.finish())).await;
+            }
+            Ok(())
+        });
+        Ok(builder.build())
+    }
+
+    /// A vector with a scalar, or two scalars: the vector's series keep their place.
+    async fn with_scalar(&self, context: &Arc<TaskContext>) -> Result<Vec<Row>> {
+        let vector_left = self.operands != Operands::ScalarVector;
+        let (vector, other) = if vector_left { (0, 1) } else { (1, 0) };
+        let scalars = scalar(&self.inputs[other], self.steps as usize, context).await?;
+        let mut names = OrdinalMap::new(
+            Arc::clone(&self.roster),
+            super::function::name_rule(self.keeps_name()),
+        );
+        let mut rows = Vec::new();
+        collect(&self.inputs[vector], context).await?.for_each(|tile| {
+            let mut row = self.empty(names.get(tile.series)?);
+            for (step, scalar) in scalars.iter().enumerate() {
+                let Some(value) = tile.get(step) else { continue };
+                let (left, right) = if vector_left { (value, *scalar) } else { (*scalar, value) };
+                row.set(step, self.compute(left, right, value));
+            }
+            rows.push(row);
+            Ok::<(), Error>(())
+        })?;
+        Ok(rows)
+    }
+
+    /// Set operations: presence of a partner with the same signature, step by step.
+    async fn sets(&self, context: &Arc<TaskContext>) -> Result<Vec<Row>> {
+        let left = self.gather(0, context).await?;
+        let right = self.gather(1, context).await?;
+        let mut signatures = self.signatures();
+        let mut in_left: HashMap<u32, Vec<bool>, ahash::RandomState> = HashMap::default();
+        let mut in_right = in_left.clone();
+        for row in left.iter() {
+            mark(&mut in_left, signatures.get(row.series)?, row);
+        }
+        for row in right.iter() {
+            mark(&mut in_right, signatures.get(row.series)?, row);
+        }
+        let mut rows = Vec::new();
+        for mut row in left.into_rows() {
+            let partners = in_right.get(&signatures.get(row.series)?);
+            let has = |step: usize| partners.is_some_and(|partners| partners[step]);
+            match self.op {
+                BinaryOp::And => row.keep(has),
+                BinaryOp::Unless => row.keep(|step| !has(step)),
+                _ => {}
+            }
+            rows.push(row);
+        }
+        if self.op == BinaryOp::Or {
+            for mut row in right.into_rows() {
+                let partners = in_left.get(&signatures.get(row.series)?);
+                row.keep(|step| !partners.is_some_and(|partners| partners[step]));
+                rows.push(row);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Arithmetic and comparison between vectors.
+    async fn vectors(&self, context: &Arc<TaskContext>) -> Result<Vec<Row>> {
+        let swapped = matches!(self.matching.cardinality, Cardinality::OneToMany(_));
+        let (many_at, one_at) = if swapped { (1, 0) } else { (0, 1) };
+        let one = self.gather(one_at, context).await?;
+        let many = self.gather(many_at, context).await?;
+        let mut signatures = self.signatures();
+        let mut partners: HashMap<u32, Vec<&Row>, ahash::RandomState> = HashMap::default();
+        for row in one.iter() {
+            partners.entry(signatures.get(row.series)?).or_default().push(row);
+        }
+        let mut results = Results { exec: self, rows: Vec::new(), taken: HashMap::default() };
+        for row in many.iter() {
+            let signature = signatures.get(row.series)?;
+            for partner in partners.get(&signature).into_iter().flatten() {
+                results.add(row, partner, signature, swapped)?;
+            }
+        }
+        for rows in partners.values() {
+            self.check_one_side(rows, &many, &mut signatures, swapped)?;
+        }
+        Ok(results.rows)
+    }
+
+    /// Two series of the "one" side with the same signature at one step are an error if a series
+    /// of the other side would match them.
+    fn check_one_side(
+        &self,
+        rows: &[&Row],
+        many: &Rows,
+        signatures: &mut OrdinalMap<impl FnMut(&Labels) -> Labels>,
+        swapped: bool,
+    ) -> Result<(), Error> {
+        if rows.len() < 2 {
+            return Ok(());
+        }
+        let signature = signatures.get(rows[0].series)?;
+        for step in 0..self.steps as usize {
+            if rows.iter().filter(|row| row.valid[step]).count() < 2 {
+                continue;
+            }
+            for row in many.iter() {
+                if row.valid[step] && signatures.get(row.series)? == signature {
+                    return Err(self.ambiguous(
+                        signature,
+                        rows,
+                        if swapped { "left" } else { "right" },
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn ambiguous(&self, signature: u32, rows: &[&Row], side: &str) -> Error {
+        let other = if side == "right" { "left" } else { "right" };
+        let labels = |row: &Row| self.roster.labels(row.series);
+        Error::new(
+            ErrorKind::Invalid,
+            format!(
+                "found duplicate series for the match group {} on the {side} hand-side of the \
+                 operation: [{}, {}];many-to-many matching not allowed: matching labels must be \
+                 unique on one side (the {other} may have several)",
+                self.roster.labels(signature),
+                labels(rows[0]),
+                labels(rows[1]),
+            ),
+        )
+    }
+
+    async fn gather(&self, input: usize, context: &Arc<TaskContext>) -> Result<Rows> {
+        let mut rows = Rows::default();
+        collect(&self.inputs[input], context)
+            .await?
+            .for_each(|tile| rows.add(tile.series, &tile))?;
+        Ok(rows)
+    }
+
+    /// The labels that must agree.
+    fn signatures(&self) -> OrdinalMap<impl FnMut(&Labels) -> Labels + use<>> {
+        let grouping = match &self.matching.on {
+            MatchOn::On(labels) => Grouping::By(labels.clone()),
+            MatchOn::Ignoring(labels) => Grouping::Without(labels.clone()),
+        };
+        OrdinalMap::new(Arc::clone(&self.roster), move |labels: &Labels| grouping.group_of(labels))
+    }
+
+    /// The value of a result, or none; `kept` is what a comparison keeps.
+    fn compute(&self, left: f64, right: f64, kept: f64) -> Option<f64> {
+        match self.op {
+            BinaryOp::Arithmetic(op) => Some(number::arithmetic(op, left, right)),
+            BinaryOp::Keep(op) => number::compare(op, left, right).then_some(kept),
+            BinaryOp::Test(op) => Some(f64::from(u8::from(number::compare(op, left, right)))),
+            BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => None,
+        }
+    }
+
+    fn keeps_name(&self) -> bool {
+        matches!(self.op, BinaryOp::Keep(_))
+    }
+
+    fn empty(&self, series: u32) -> Row {
+        let steps = self.steps as usize;
+        Row { series, values: vec![0.0; steps], valid: vec![false; steps] }
+    }
+
+    /// The labels of a result of `many` and `one`.
+    fn result_labels(&self, many: &Labels, one: &Labels) -> Labels {
+        let named = self.keeps_name();
+        let base = many.filter(|label| named || label.name.as_ref() != METRIC_NAME);
+        match (&self.matching.cardinality, &self.matching.on) {
+            (Cardinality::OneToOne, MatchOn::On(on)) => {
+                base.filter(|label| on.iter().any(|name| name == label.name.as_ref()))
+            }
+            (Cardinality::OneToOne, MatchOn::Ignoring(ignored)) => {
+                base.filter(|label| !ignored.iter().any(|name| name == label.name.as_ref()))
+            }
+            (Cardinality::ManyToOne(copied) | Cardinality::OneToMany(copied), _) => {
+                copied.iter().fold(base, |labels, name| labels.with(name, one.value(name)))
+            }
+        }
+    }
+}
+
+/// The results of a vector operation, with what is needed to find two results of one label set.
+struct Results<'a> {
+    exec: &'a BinaryExec,
+    rows: Vec<Row>,
+    taken: HashMap<u32, usize, ahash::RandomState>,
+}
+
+impl Results<'_> {
+    fn add(&mut self, many: &Row, one: &Row, signature: u32, swapped: bool) -> Result<(), Error> {
+        let roster = &self.exec.roster;
+        let labels =
+            self.exec.result_labels(&roster.labels(many.series), &roster.labels(one.series));
+        let series = roster.ordinal(&labels)?;
+        let at = *self.taken.entry(series).or_insert_with(|| {
+            self.rows.push(self.exec.empty(series));
+            self.rows.len() - 1
+        });
+        let row = &mut self.rows[at];
+        for step in 0..row.values.len() {
+            if !(many.valid[step] && one.valid[step]) {
+                continue;
+            }
+            if row.valid[step] {
+                return Err(self.exec.two_results(signature));
+            }
+            let (many, one) = (many.values[step], one.values[step]);
+            let (left, right) = if swapped { (one, many) } else { (many, one) };
+            row.set(step, self.exec.compute(left, right, left));
+        }
+        Ok(())
+    }
+}
+
+impl BinaryExec {
+    fn two_results(&self, signature: u32) -> Error {
+        let message = match self.matching.cardinality {
+            Cardinality::OneToOne => format!(
+                "multiple matches for labels: many-to-one matching must be explicit \
+                 (group_left/group_right) for the match group {}",
+                self.roster.labels(signature)
+            ),
+            _ => {
+                "multiple matches for labels: grouping labels must ensure unique matches".to_owned()
+            }
+        };
+        Error::new(ErrorKind::Invalid, message)
+    }
+}
+
+impl Row {
+    fn set(&mut self, step: usize, value: Option<f64>) {
+        if let Some(value) = value {
+            self.values[step] = value;
+            self.valid[step] = true;
+        }
+    }
+
+    fn keep(&mut self, keep: impl Fn(usize) -> bool) {
+        for (step, valid) in self.valid.iter_mut().enumerate() {
+            *valid &= keep(step);
+        }
+    }
+}
+
+/// Marks the steps at which a series with this signature has a value.
+fn mark(present: &mut HashMap<u32, Vec<bool>, ahash::RandomState>, signature: u32, row: &Row) {
+    let marks = present.entry(signature).or_insert_with(|| vec![false; row.valid.len()]);
+    for (mark, valid) in marks.iter_mut().zip(&row.valid) {
+        *mark |= *valid;
+    }
+}
+
+execution_plan!(BinaryExec);

@@ -1,0 +1,220 @@
+//! `FunctionExec`: functions of the values or labels of one vector.
+
+use std::sync::Arc;
+
+use datafusion::error::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
+use futures::StreamExt;
+use plan::node::MapFunction;
+use regex::Regex;
+use schemas::model::{Label, Labels, METRIC_NAME, StepGrid};
+
+use super::collect::scalar;
+use super::constant::step_seconds;
+use super::node::{channel, execution_plan, single_partition};
+use crate::Error;
+use crate::functions::scalar as number;
+use crate::roster::{OrdinalMap, Roster};
+use crate::tiles::{self, Tile, TileBuilder};
+
+/// What is done to each series. Scalars are inputs, one value a step.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// A function of each value.
+    Map(MapFunction),
+    /// The sign of each value turned.
+    Negate,
+    /// Rounded to a multiple of the scalar.
+    Round,
+    /// Not below the first scalar, not above the second; nothing where the two are crossed.
+    Clamp,
+    /// Not below the scalar.
+    ClampMin,
+    /// Not above the scalar.
+    ClampMax,
+    /// The step's time in seconds in place of each value.
+    StepTime,
+    /// 1 where no series has a value, under these labels.
+    Absent(Labels),
+    /// One label set from another by a pattern.
+    LabelReplace {
+        /// Label that is set.
+        target: String,
+        /// With `$1` and `${name}`.
+        replacement: String,
+        /// Label that is read.
+        source: String,
+        /// Anchored.
+        pattern: Regex,
+    },
+    /// One label set to the joined values of others.
+    LabelJoin {
+        /// Label that is set.
+        target: String,
+        /// Between the values.
+        separator: String,
+        /// Labels that are read.
+        sources: Vec<String>,
+    },
+    /// Nothing: a scalar is taken as a vector.
+    Nothing,
+}
+
+/// Changes the values or the labels of every series of its first input.
+pub(crate) struct FunctionExec {
+    inputs: Vec<Arc<dyn ExecutionPlan>>,
+    change: Change,
+    grid: StepGrid,
+    roster: Arc<Roster>,
+    properties: Arc<PlanProperties>,
+}
+
+impl FunctionExec {
+    /// The first input is the vector, the others are the scalars that `change` asks for.
+    pub(crate) fn new(
+        inputs: Vec<Arc<dyn ExecutionPlan>>,
+        change: Change,
+        grid: StepGrid,
+        roster: Arc<Roster>,
+    ) -> Self {
+        let properties = single_partition(tiles::schema(grid.steps));
+        Self { inputs, change, grid, roster, properties }
+    }
+
+    fn inputs(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.inputs.iter().collect()
+    }
+
+    fn with_inputs(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
+        Self::new(inputs, self.change.clone(), self.grid, Arc::clone(&self.roster))
+    }
+
+    fn describe(&self) -> String {
+        format!("{:?}", self.change)
+    }
+
+    fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let context = Arc::clone(context);
+        let (inputs, change, grid) = (self.inputs.clone(), self.change.clone(), self.grid);
+        let roster = Arc::clone(&self.roster);
+        let mut builder = channel(self.schema());
+        let sender = builder.tx();
+        builder.spawn(async move {
+            let mut scalars = Vec::new();
+            for input in &inputs[1..] {
+                scalars.push(scalar(input, grid.steps as usize, &context).await?);
+            }
+            let mut names = OrdinalMap::new(Arc::clone(&roster), label_rule(&change));
+            let mut absent = vec![true; grid.steps as usize];
+            let mut output = TileBuilder::new(grid.steps);
+            let mut input = inputs[0].execute(0, Arc::clone(&context))?;
+            while let Some(batch) = input.next().await {
+                tiles::for_each(&batch?, |tile| {
+                    if let Change::Absent(_) = change {
+                        mark_present(&tile, &mut absent);
+                        return Ok(());
+                    }
+                    output.push_with(names.get(tile.series)?, |values, valid| {
+                        apply(&change, &tile, &scalars, &grid, values, valid);
+                    });
+                    Ok::<(), Error>(())
+                })?;
+                if output.is_full() && sender.send(Ok(output.finish())).await.is_err() {
+                    return Ok(());
+                }
+            }
+            if let Change::Absent(labels) = &change {
+                output.push(roster.ordinal(labels)?, &vec![1.0; absent.len()], &absent);
+            }
+            if !output.is_empty() {
+                // A consumer that is gone wants no more batches.
+                let _ = sender.send(Ok(output.finish())).await;
+            }
+            Ok(())
+        });
+        Ok(builder.build())
+    }
+}
+
+fn mark_present(tile: &Tile<'_>, absent: &mut [bool]) {
+    for (step, absent) in absent.iter_mut().enumerate() {
+        *absent &= !tile.is_valid(step);
+    }
+}
+
+fn apply(
+    change: &Change,
+    tile: &Tile<'_>,
+    scalars: &[Vec<f64>],
+    grid: &StepGrid,
+    values: &mut [f64],
+    valid: &mut [bool],
+) {
+    for step in 0..values.len() {
+        let Some(value) = tile.get(step) else { continue };
+        let scalar = |at: usize| scalars[at][step];
+        let changed = match change {
+            Change::Map(function) => number::map(*function, value),
+            Change::Negate => -value,
+            Change::Round => number::round(value, scalar(0)),
+            Change::Clamp if scalar(0) > scalar(1) => continue,
+            Change::Clamp => least(greatest(value, scalar(0)), scalar(1)),
+            Change::ClampMin => greatest(value, scalar(0)),
+            Change::ClampMax => least(value, scalar(0)),
+            Change::StepTime => step_seconds(grid.at(u32::try_from(step).unwrap_or(u32::MAX))),
+            Change::Absent(_)
+            | Change::LabelReplace { .. }
+            | Change::LabelJoin { .. }
+            | Change::Nothing => value,
+        };
+        values[step] = changed;
+        valid[step] = true;
+    }
+}
+
+/// The greater of two numbers; NaN if one is.
+fn greatest(left: f64, right: f64) -> f64 {
+    if left.is_nan() || right.is_nan() { f64::NAN } else { left.max(right) }
+}
+
+/// The lesser of two numbers; NaN if one is.
+fn least(left: f64, right: f64) -> f64 {
+    if left.is_nan() || right.is_nan() { f64::NAN } else { left.min(right) }
+}
+
+/// The labels of a result: as they are, or without the metric name.
+pub(super) fn name_rule(keep_name: bool) -> impl FnMut(&Labels) -> Labels {
+    move |labels| {
+        if keep_name {
+            labels.clone()
+        } else {
+            labels.filter(|label| label.name.as_ref() != METRIC_NAME)
+        }
+    }
+}
+
+fn label_rule(change: &Change) -> impl FnMut(&Labels) -> Labels + use<> {
+    let change = change.clone();
+    move |labels| match &change {
+        Change::LabelReplace { target, replacement, source, pattern } => {
+            match pattern.captures(labels.value(source)) {
+                None => labels.clone(),
+                Some(captures) => {
+                    let mut value = String::new();
+                    captures.expand(replacement, &mut value);
+                    labels.with(target, &value)
+                }
+            }
+        }
+        Change::LabelJoin { target, separator, sources } => {
+            let values: Vec<&str> = sources.iter().map(|source| labels.value(source)).collect();
+            labels.with(target, &values.join(separator))
+        }
+        Change::Nothing => labels.clone(),
+        Change::Absent(_) => Labels::new(Vec::<Label>::new()),
+        _ => name_rule(false)(labels),
+    }
+}
+
+execution_plan!(FunctionExec);

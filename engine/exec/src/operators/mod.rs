@@ -1,0 +1,29 @@
+//! Physical operators of our own, one file each: they move tiles (see `crate::tiles`).
+//!
+//! Labels are resolved when a plan is lowered or when a series is first met, by the query's
+//! roster; the operators themselves move ordinals and numbers.
+
+mod aggregate;
+mod binary;
+mod collect;
+mod constant;
+mod function;
+mod histogram_quantile;
+
+mod node;
+mod scalar;
+mod series_input;
+mod series_output;
+mod series_window;
+mod tile_window;
+
+pub(crate) use aggregate::AggregateExec;
+pub(crate) use binary::{BinaryExec, Operands};
+pub(crate) use constant::ConstantExec;
+pub(crate) use function::{Change, FunctionExec};
+pub(crate) use histogram_quantile::HistogramQuantileExec;
+pub(crate) use series_output::{SeriesOutputExec, label_maps};
+
+pub(crate) use scalar::ScalarOfExec;
+pub(crate) use series_window::{Kernel, Leaf, Selected, SeriesWindowExec};
+pub(crate) use tile_window::TileWindowExec;

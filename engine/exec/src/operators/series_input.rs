@@ -1,0 +1,187 @@
+//! A sorted stream of samples, read one series at a time.
+
+use std::sync::Arc;
+
+use arrow::array::{AsArray, Float64Array, Int64Array};
+use arrow::datatypes::{Float64Type, Int64Type};
+use datafusion::error::Result;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::StreamExt;
+
+/// What tells series apart and orders them: `(metric_id, series_id)`.
+pub(super) type SeriesKey = (i64, i64);
+
+/// Samples of one series from one or several inputs.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    /// Milliseconds.
+    pub(super) times: Vec<i64>,
+    /// One for each time.
+    pub(super) values: Vec<f64>,
+}
+
+impl Scratch {
+    /// Forgets all samples.
+    pub(super) fn clear(&mut self) {
+        self.times.clear();
+        self.values.clear();
+    }
+
+    /// Puts the samples in order of time; of several with one time the one read last stays.
+    ///
+    /// Inputs mostly follow each other in time, so nothing has to be moved; if only whole runs
+    /// are out of order or samples interleave, they are sorted.
+    pub(super) fn settle(&mut self) {
+        if self.times.windows(2).all(|pair| pair[0] < pair[1]) {
+            return;
+        }
+        let mut order: Vec<usize> = (0..self.times.len()).collect();
+        order.sort_by_key(|at| self.times[*at]);
+        let mut times = Vec::with_capacity(order.len());
+        let mut values: Vec<f64> = Vec::with_capacity(order.len());
+        for at in order {
+            if times.last() == Some(&self.times[at]) {
+                values.pop();
+                times.pop();
+            }
+            times.push(self.times[at]);
+            values.push(self.values[at]);
+        }
+        self.times = times;
+        self.values = values;
+    }
+
+    /// Drops the samples for which `drop` holds.
+    pub(super) fn remove(&mut self, drop: impl Fn(f64) -> bool) {
+        if !self.values.iter().any(|value| drop(*value)) {
+            return;
+        }
+        let mut kept = 0;
+        for at in 0..self.values.len() {
+            if !drop(self.values[at]) {
+                self.times[kept] = self.times[at];
+                self.values[kept] = self.values[at];
+                kept += 1;
+            }
+        }
+        self.times.truncate(kept);
+        self.values.truncate(kept);
+    }
+}
+
+/// One input: batches of `metric_id, series_id, time_ms, value` in this order.
+pub(super) struct SeriesInput {
+    stream: SendableRecordBatchStream,
+    columns: Option<Columns>,
+    position: usize,
+}
+
+struct Columns {
+    metric: Int64Array,
+    series: Int64Array,
+    time: Int64Array,
+    value: Float64Array,
+}
+
+impl Columns {
+    fn key(&self, row: usize) -> SeriesKey {
+        (self.metric.value(row), self.series.value(row))
+    }
+
+    /// The first row from `row` on whose key is not below `key`: doubling steps, then halving,
+    /// so that short and long distances cost their logarithm.
+    fn seek(&self, row: usize, key: SeriesKey) -> usize {
+        let rows = self.metric.len();
+        let (mut low, mut step) = (row, 1);
+        while low + step < rows && self.key(low + step) < key {
+            low += step;
+            step *= 2;
+        }
+        let mut high = (low + step).min(rows);
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.key(middle) < key {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+}
+
+impl SeriesInput {
+    /// An input that has read nothing yet.
+    pub(super) fn new(stream: SendableRecordBatchStream) -> Self {
+        Self { stream, columns: None, position: 0 }
+    }
+
+    /// The key of the next row; `None` at the end.
+    pub(super) async fn key(&mut self) -> Result<Option<SeriesKey>> {
+        loop {
+            if let Some(columns) = &self.columns
+                && self.position < columns.metric.len()
+            {
+                return Ok(Some(columns.key(self.position)));
+            }
+            match self.stream.next().await {
+                None => {
+                    self.columns = None;
+                    return Ok(None);
+                }
+                Some(batch) => {
+                    let batch = batch?;
+                    self.columns = Some(Columns {
+                        metric: batch.column(0).as_primitive::<Int64Type>().clone(),
+                        series: batch.column(1).as_primitive::<Int64Type>().clone(),
+                        time: batch.column(2).as_primitive::<Int64Type>().clone(),
+                        value: batch.column(3).as_primitive::<Float64Type>().clone(),
+                    });
+                    self.position = 0;
+                }
+            }
+        }
+    }
+
+    /// Skips all rows whose key is below `key`.
+    pub(super) async fn skip_to(&mut self, key: SeriesKey) -> Result<()> {
+        while self.key().await?.is_some_and(|next| next < key) {
+            if let Some(columns) = &self.columns {
+                self.position = columns.seek(self.position, key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the rows of `key`, which must be the next ones, to `scratch`.
+    pub(super) async fn take(&mut self, key: SeriesKey, scratch: &mut Scratch) -> Result<()> {
+        let after = (key.0, key.1.saturating_add(1));
+        while self.key().await? == Some(key) {
+            if let Some(columns) = &self.columns {
+                let mut end = columns.seek(self.position, after);
+                if key.1 == i64::MAX {
+                    end = columns.seek(self.position, (key.0.saturating_add(1), i64::MIN));
+                }
+                scratch.times.extend_from_slice(&columns.time.values()[self.position..end]);
+                scratch.values.extend_from_slice(&columns.value.values()[self.position..end]);
+                self.position = end;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One open input for each partition of the plans, decoded in tasks of their own.
+pub(super) fn open(
+    plans: &[Arc<dyn datafusion::physical_plan::ExecutionPlan>],
+    context: &Arc<datafusion::execution::TaskContext>,
+) -> Result<Vec<SeriesInput>> {
+    use datafusion::physical_plan::ExecutionPlanProperties;
+    let mut inputs = Vec::new();
+    for plan in plans {
+        for partition in 0..plan.output_partitioning().partition_count() {
+            inputs.push(SeriesInput::new(super::node::spawn(plan, partition, context)?));
+        }
+    }
+    Ok(inputs)
+}

@@ -1,0 +1,170 @@
+//! `SeriesOutputExec`: labels attached at last, series in order.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, FixedSizeListArray, Float64Array, MapBuilder, MapFieldNames, RecordBatch,
+    StringBuilder,
+};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::error::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
+use plan::node::SortBy;
+use schemas::model::{Direction, Labels};
+use schemas::tables::{columns, label_map};
+
+use super::collect::{Row, Rows, collect};
+use super::node::{channel, execution_plan, single_partition};
+use crate::output;
+use crate::roster::Roster;
+
+/// Cells of a batch that leaves the engine.
+const BATCH_CELLS_MAX: usize = 64 * 1024;
+
+/// Turns tiles into rows of labels and values: the last operator of a query for series.
+///
+/// Two values of one label set at one step are an error.
+pub(crate) struct SeriesOutputExec {
+    input: Arc<dyn ExecutionPlan>,
+    steps: u32,
+    order: Option<SortBy>,
+    limit: Option<usize>,
+    roster: Arc<Roster>,
+    properties: Arc<PlanProperties>,
+}
+
+impl SeriesOutputExec {
+    /// Without an order, series are sorted by their labels.
+    pub(crate) fn new(
+        input: Arc<dyn ExecutionPlan>,
+        steps: u32,
+        order: Option<SortBy>,
+        limit: Option<usize>,
+        roster: Arc<Roster>,
+    ) -> Self {
+        let properties = single_partition(series_schema(steps));
+        Self { input, steps, order, limit, roster, properties }
+    }
+
+    fn inputs(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn with_inputs(&self, mut inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
+        let (order, roster) = (self.order.clone(), Arc::clone(&self.roster));
+        Self::new(inputs.swap_remove(0), self.steps, order, self.limit, roster)
+    }
+
+    fn describe(&self) -> String {
+        format!("order {:?}, limit {:?}", self.order, self.limit)
+    }
+
+    fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let (input, context) = (Arc::clone(&self.input), Arc::clone(context));
+        let (order, limit, steps) = (self.order.clone(), self.limit, self.steps);
+        let roster = Arc::clone(&self.roster);
+        let mut builder = channel(self.schema());
+        let sender = builder.tx();
+        builder.spawn(async move {
+            let mut rows = Rows::default();
+            let collected = collect(&input, &context).await?;
+            collected.for_each(|tile| rows.add(tile.series, &tile))?;
+            drop(collected);
+            let mut rows: Vec<(Labels, Row)> = rows
+                .into_rows()
+                .into_iter()
+                .filter(|row| row.valid.contains(&true))
+                .map(|row| (roster.labels(row.series), row))
+                .collect();
+            rows.sort_by(|a, b| compare(order.as_ref(), a, b));
+            rows.truncate(limit.unwrap_or(usize::MAX));
+            let rows_in_batch = (BATCH_CELLS_MAX / (steps as usize).max(1)).max(1);
+            for rows in rows.chunks(rows_in_batch) {
+                if sender.send(encode(rows, steps)).await.is_err() {
+                    return Ok(());
+                }
+            }
+            Ok(())
+        });
+        Ok(builder.build())
+    }
+}
+
+/// The columns of `OutputKind::Series`.
+pub(crate) fn series_schema(steps: u32) -> SchemaRef {
+    let values = crate::tiles::schema(steps).field(1).data_type().clone();
+    Arc::new(Schema::new(vec![
+        Field::new(columns::LABELS, label_map(), false),
+        Field::new(output::columns::VALUES, values, false),
+    ]))
+}
+
+fn compare(order: Option<&SortBy>, a: &(Labels, Row), b: &(Labels, Row)) -> Ordering {
+    match order {
+        Some(SortBy::Value) => by_value(&a.1, &b.1, false),
+        Some(SortBy::ValueDescending) => by_value(&a.1, &b.1, true),
+        Some(SortBy::Labels(names, direction)) => {
+            let key = |labels: &Labels| {
+                names.iter().map(|name| labels.value(name).to_owned()).collect::<Vec<_>>()
+            };
+            let ordering = key(&a.0).cmp(&key(&b.0)).then_with(|| a.0.cmp(&b.0));
+            match direction {
+                Direction::Forward => ordering,
+                Direction::Backward => ordering.reverse(),
+            }
+        }
+        Some(SortBy::Time(_)) | None => a.0.cmp(&b.0),
+    }
+}
+
+/// By the value of the first step; NaN last in either direction.
+fn by_value(a: &Row, b: &Row, descending: bool) -> Ordering {
+    let (a, b) = (a.values[0], b.values[0]);
+    match (a.is_nan(), b.is_nan()) {
+        (true, true) => Ordering::Equal,
+        (true, false) => Ordering::Greater,
+        (false, true) => Ordering::Less,
+        (false, false) if descending => b.total_cmp(&a),
+        (false, false) => a.total_cmp(&b),
+    }
+}
+
+fn encode(rows: &[(Labels, Row)], steps: u32) -> Result<RecordBatch> {
+    let schema = series_schema(steps);
+    let mut values = Vec::with_capacity(rows.len() * steps as usize);
+    let mut valid = Vec::with_capacity(values.capacity());
+    for (_, row) in rows {
+        values.extend_from_slice(&row.values);
+        valid.extend_from_slice(&row.valid);
+    }
+    let items = Float64Array::new(values.into(), Some(NullBuffer::from(valid)));
+    let DataType::FixedSizeList(item, size) = schema.field(1).data_type() else {
+        unreachable!("the schema of tiles has a list")
+    };
+    let values = FixedSizeListArray::try_new(Arc::clone(item), *size, Arc::new(items), None)?;
+    let labels = label_maps(rows.iter().map(|(labels, _)| labels));
+    Ok(RecordBatch::try_new(schema, vec![labels, Arc::new(values)])?)
+}
+
+/// Label sets as a column of maps.
+pub(crate) fn label_maps<'a>(sets: impl Iterator<Item = &'a Labels>) -> ArrayRef {
+    let names = MapFieldNames {
+        entry: "entries".to_owned(),
+        key: "keys".to_owned(),
+        value: "values".to_owned(),
+    };
+    let mut maps = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
+    for labels in sets {
+        for label in labels {
+            maps.keys().append_value(&label.name);
+            maps.values().append_value(&label.value);
+        }
+        maps.append(true).expect("as many values as keys were appended");
+    }
+    Arc::new(maps.finish())
+}
+
+execution_plan!(SeriesOutputExec);

@@ -1,0 +1,165 @@
+//! `SeriesWindowExec`: samples to tiles, one pass over each series.
+//!
+//! ```text
+//!  segment 1  a a a b b c        sorted by (metric_id, series_id, time_ms)
+//!  segment 2  a a b b c c   ──▶  run of a from all inputs ─ kernel ─▶ tile of a
+//!  memtable   a b               run of b …                ─ kernel ─▶ tile of b
+//! ```
+//!
+//! Inputs are merged run by run, not row by row: within a segment the samples of a series lie
+//! together, and segments mostly follow each other in time. Output: tiles, in the order of the
+//! series' keys.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use datafusion::error::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
+use plan::node::WindowFunction;
+
+use super::node::{channel, execution_plan, single_partition};
+use super::series_input::{Scratch, SeriesKey, open};
+use crate::functions::window::{self, Output, Samples, Windows, is_stale};
+use crate::output::QueryStats;
+use crate::tiles::{self, TileBuilder};
+use crate::{Error, ErrorKind};
+
+/// What is computed of the samples of a window.
+#[derive(Clone, Debug)]
+pub(crate) enum Kernel {
+    /// The newest sample, if it is not a stale marker.
+    Newest,
+    /// The time of the newest sample, if it is not a stale marker.
+    NewestTime,
+    /// A function of all samples but stale markers.
+    Function(WindowFunction),
+}
+
+impl Kernel {
+    /// Evaluates the kernel for one series.
+    fn run(&self, scratch: &mut Scratch, windows: &Windows, output: &mut Output<'_>) {
+        if let Self::Function(_) = self {
+            scratch.remove(is_stale);
+        }
+        let samples = Samples { times: &scratch.times, values: &scratch.values };
+        match self {
+            Self::Newest => window::newest(samples, windows, output),
+            Self::NewestTime => window::newest_time(samples, windows, output),
+            Self::Function(function) => window::evaluate(function, samples, windows, output),
+        }
+    }
+}
+
+/// A series that was selected: its place in the storage order and its ordinal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Selected {
+    /// `(metric_id, series_id)`.
+    pub(crate) key: SeriesKey,
+    /// Ordinal of the labels it has in the output.
+    pub(crate) ordinal: u32,
+}
+
+/// Reads samples of the selected series and evaluates a kernel at every step.
+pub(crate) struct SeriesWindowExec {
+    inputs: Vec<Arc<dyn ExecutionPlan>>,
+    leaf: Arc<Leaf>,
+    properties: Arc<PlanProperties>,
+}
+
+/// What a [`SeriesWindowExec`] computes.
+pub(crate) struct Leaf {
+    /// Sorted by key, keys unique.
+    pub(crate) selected: Vec<Selected>,
+    /// Per series and step.
+    pub(crate) kernel: Kernel,
+    /// In milliseconds.
+    pub(crate) windows: Windows,
+    /// Samples that may be read.
+    pub(crate) samples_max: usize,
+    /// Where samples read are counted.
+    pub(crate) stats: Arc<QueryStats>,
+}
+
+impl SeriesWindowExec {
+    /// Each partition of each input must be sorted by `(metric_id, series_id, time_ms)` and have
+    /// the columns `metric_id, series_id, time_ms, value`. Of two samples of one time the one of
+    /// the later input counts.
+    pub(crate) fn new(inputs: Vec<Arc<dyn ExecutionPlan>>, leaf: Leaf) -> Self {
+        let steps = u32::try_from(leaf.windows.count).unwrap_or(u32::MAX);
+        let properties = single_partition(tiles::schema(steps));
+        Self { inputs, leaf: Arc::new(leaf), properties }
+    }
+
+    fn inputs(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.inputs.iter().collect()
+    }
+
+    fn with_inputs(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
+        let properties = Arc::clone(&self.properties);
+        Self { inputs, leaf: Arc::clone(&self.leaf), properties }
+    }
+
+    fn describe(&self) -> String {
+        let leaf = &self.leaf;
+        format!(
+            "{:?} over {} ms of {} series at {} steps",
+            leaf.kernel,
+            leaf.windows.range,
+            leaf.selected.len(),
+            leaf.windows.count
+        )
+    }
+
+    fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let mut inputs = open(&self.inputs, context)?;
+        let leaf = Arc::clone(&self.leaf);
+        let mut builder = channel(self.schema());
+        let sender = builder.tx();
+        builder.spawn(async move {
+            let mut tiles = TileBuilder::new(u32::try_from(leaf.windows.count).unwrap_or(u32::MAX));
+            let mut scratch = Scratch::default();
+            let mut samples_read = 0;
+            for selected in &leaf.selected {
+                scratch.clear();
+                for input in &mut inputs {
+                    input.skip_to(selected.key).await?;
+                    input.take(selected.key, &mut scratch).await?;
+                }
+                if scratch.times.is_empty() {
+                    continue;
+                }
+                samples_read += scratch.times.len();
+                leaf.count(scratch.times.len(), samples_read)?;
+                scratch.settle();
+                tiles.push_with(selected.ordinal, |values, valid| {
+                    leaf.kernel.run(&mut scratch, &leaf.windows, &mut Output { values, valid });
+                });
+                if tiles.is_full() && sender.send(Ok(tiles.finish())).await.is_err() {
+                    return Ok(());
+                }
+            }
+            if !tiles.is_empty() {
+                // A consumer that is gone wants no more batches.
+                let _ = sender.send(Ok(tiles.finish())).await;
+            }
+            Ok(())
+        });
+        Ok(builder.build())
+    }
+}
+
+impl Leaf {
+    fn count(&self, samples: usize, in_all: usize) -> Result<(), Error> {
+        self.stats.rows_read.fetch_add(samples as u64, Ordering::Relaxed);
+        if in_all <= self.samples_max {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Limit,
+            format!("the query reads over {} samples, the limit of samples_max", self.samples_max),
+        ))
+    }
+}
+
+execution_plan!(SeriesWindowExec);

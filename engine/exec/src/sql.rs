@@ -1,0 +1,150 @@
+//! SQL: DataFusion's dialect over readable views of the lake.
+//!
+//! ```text
+//!  siglake.public   metrics  logs  spans  traces        views: Timestamp(ns), ids as hex, labels
+//!  siglake.lake     metric_samples  logs  spans  …      tables as they are stored
+//!                   series  streams                     what the label indexes know
+//! ```
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
+    MemorySchemaProvider, SchemaProvider,
+};
+use datafusion::datasource::{MemTable, ViewTable};
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::prelude::SessionContext;
+use futures::StreamExt;
+use schemas::tables::Table;
+use storage::Snapshot;
+
+use crate::lower::from_datafusion;
+use crate::output::{OutputKind, QueryOutput, QueryStats};
+use crate::table::provider::SnapshotTable;
+use crate::{Error, ErrorKind, Session, views};
+
+/// The catalog that unqualified names are looked up in.
+pub(crate) const CATALOG: &str = "siglake";
+/// The schema that unqualified names are looked up in: the views.
+pub(crate) const SCHEMA: &str = "public";
+/// The schema of the stored tables.
+const LAKE: &str = "lake";
+
+/// Longest accepted statement in bytes.
+const STATEMENT_BYTES_MAX: usize = 256 * 1024;
+
+impl Session {
+    /// Runs a SQL statement that only reads.
+    pub async fn sql(&self, tenant: &str, statement: &str) -> Result<QueryOutput, Error> {
+        let admitted = self.admit().await?;
+        let stats = Arc::new(QueryStats::default());
+        let frame = self.frame(tenant, statement, &stats).await?;
+        let schema = Arc::new(frame.schema().as_arrow().clone());
+        let stream = frame.execute_stream().await.map_err(from_datafusion)?;
+        let stream = stream.map(|batch| batch.map_err(from_datafusion)).boxed();
+        let stream = self.guard(stream, admitted);
+        Ok(QueryOutput { kind: OutputKind::Table(schema), stream, stats, warnings: Vec::new() })
+    }
+
+    /// The columns a SQL statement would return; nothing is read.
+    pub async fn sql_schema(&self, tenant: &str, statement: &str) -> Result<SchemaRef, Error> {
+        let frame = self.frame(tenant, statement, &Arc::default()).await?;
+        Ok(Arc::new(frame.schema().as_arrow().clone()))
+    }
+
+    /// The tables and views that SQL can name, each with its columns.
+    pub async fn sql_tables(&self, tenant: &str) -> Result<Vec<(String, SchemaRef)>, Error> {
+        let context = self.sql_context(tenant, &Arc::default()).await?;
+        let mut tables = Vec::new();
+        for name in views::NAMES {
+            let view = context.table_provider(*name).await.map_err(from_datafusion)?;
+            tables.push(((*name).to_owned(), view.schema()));
+        }
+        Ok(tables)
+    }
+
+    async fn frame(
+        &self,
+        tenant: &str,
+        statement: &str,
+        stats: &Arc<QueryStats>,
+    ) -> Result<datafusion::dataframe::DataFrame, Error> {
+        if statement.len() > STATEMENT_BYTES_MAX {
+            let message = format!(
+                "a statement of {} bytes is over the limit of {STATEMENT_BYTES_MAX} bytes",
+                statement.len()
+            );
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        let read_only = SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false);
+        let context = self.sql_context(tenant, stats).await?;
+        let frame = context.sql_with_options(statement, read_only).await;
+        frame.map_err(|error| match from_datafusion(error) {
+            error if error.kind() == ErrorKind::Internal => {
+                Error::new(ErrorKind::Invalid, error.to_string())
+            }
+            error => error,
+        })
+    }
+
+    /// A context that names the tables and views of one snapshot.
+    async fn sql_context(
+        &self,
+        tenant: &str,
+        stats: &Arc<QueryStats>,
+    ) -> Result<SessionContext, Error> {
+        let snapshot = Arc::new(self.store.snapshot(tenant));
+        let catalogs = Arc::new(MemoryCatalogProviderList::new());
+        let catalog = Arc::new(MemoryCatalogProvider::new());
+        let public = Arc::new(MemorySchemaProvider::new());
+        let register = |name, schema: Arc<MemorySchemaProvider>| {
+            catalog.register_schema(name, schema).map_err(from_datafusion)
+        };
+        register(LAKE, self.lake(&snapshot, stats)?)?;
+        register(SCHEMA, Arc::clone(&public))?;
+        catalogs.register_catalog(CATALOG.to_owned(), catalog);
+        let state = SessionStateBuilder::new_from_existing(self.state.clone())
+            .with_catalog_list(catalogs)
+            .build();
+        let context = SessionContext::new_with_state(state);
+        for (name, definition) in views::DEFINITIONS {
+            let plan = context.state().create_logical_plan(definition).await;
+            let view = ViewTable::new(plan.map_err(from_datafusion)?, None);
+            public.register_table((*name).to_owned(), Arc::new(view)).map_err(from_datafusion)?;
+        }
+        Ok(context)
+    }
+
+    fn lake(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        stats: &Arc<QueryStats>,
+    ) -> Result<Arc<MemorySchemaProvider>, Error> {
+        let lake = Arc::new(MemorySchemaProvider::new());
+        for table in Table::ALL {
+            let provider = SnapshotTable::new(
+                Arc::clone(snapshot),
+                table,
+                Arc::clone(&self.runtime),
+                Arc::clone(stats),
+            );
+            let name = table.name().to_owned();
+            lake.register_table(name, Arc::new(provider)).map_err(from_datafusion)?;
+        }
+        for (name, batch) in
+            [("series", views::series(snapshot)), ("streams", views::streams(snapshot))]
+        {
+            let batch = batch.map_err(|error| from_datafusion(error.into()))?;
+            let table = MemTable::try_new(batch.schema(), vec![vec![batch]]);
+            let table = table.map_err(from_datafusion)?;
+            lake.register_table(name.to_owned(), Arc::new(table)).map_err(from_datafusion)?;
+        }
+        Ok(lake)
+    }
+}

@@ -1,0 +1,16 @@
+//! Tables as DataFusion sees them: segments and memtable batches of one snapshot.
+//!
+//! ```text
+//!  Snapshot ─ pruning (time, key ranges) ─▶ one file group a segment ─▶ DataSourceExec
+//!           └ memtable batches ───────────────────────────────────────▶ MemorySource + filter
+//! ```
+//!
+//! [`scan`] is the one way in: languages use it through `lower`, SQL through [`provider`].
+
+mod memtable;
+pub(crate) mod provider;
+mod pruning;
+mod scan;
+
+pub(crate) use memtable::filter_batches;
+pub(crate) use scan::{LAKE_URL, ScanRequest, Scanned, scan, union};
