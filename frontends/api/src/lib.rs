@@ -1,1 +1,65 @@
-//! Placeholder.
+//! Grafana-compatible HTTP: the query APIs of Prometheus, Loki and Tempo, and SQL.
+//!
+//! ```text
+//!  request ─ params ─▶ text, grid, range ─ language crate ─▶ plan::Query ─ Session::run ─▶ batches
+//!                                                                             │
+//!  response ◀─ encode, written as the batches arrive ◀────────────────────────┘
+//! ```
+//!
+//! A handler is parse, call, encode. Read [`error`] (kind of an error → status and body of each
+//! dialect), then `run` (what all handlers share), then one dialect: `mod` routes and handles,
+//! `params` reads requests, `encode` writes answers.
+
+mod options;
+mod stats;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+pub use options::ApiOptions;
+pub use stats::{ApiStats, Language, LanguageStats};
+
+/// What all query APIs share: where queries are run, under which limits, and their counts.
+#[derive(Debug)]
+pub struct Api {
+    session: Arc<exec::Session>,
+    options: ApiOptions,
+    counters: Arc<stats::Counters>,
+}
+
+impl Api {
+    /// The APIs over a session.
+    pub fn new(session: Arc<exec::Session>, options: ApiOptions) -> Arc<Self> {
+        Arc::new(Self { session, options, counters: Arc::default() })
+    }
+
+    /// Queries answered so far, by language.
+    pub fn stats(&self) -> ApiStats {
+        self.counters.snapshot()
+    }
+}
+
+/// The Prometheus API; paths from the protocol's root, such as `/api/v1/query`.
+pub fn prometheus_router(api: Arc<Api>) -> Router {
+    with_api(api)
+}
+
+/// The Loki API; paths from the protocol's root, such as `/loki/api/v1/query` and `/ready`.
+pub fn loki_router(api: Arc<Api>) -> Router {
+    with_api(api)
+}
+
+/// The Tempo API; paths from the protocol's root, such as `/api/search` and `/ready`.
+pub fn tempo_router(api: Arc<Api>) -> Router {
+    with_api(api)
+}
+
+/// `GET` and `POST /sql`.
+pub fn sql_router(api: Arc<Api>) -> Router {
+    with_api(api)
+}
+
+fn with_api(api: Arc<Api>) -> Router {
+    Router::new().layer(axum::Extension(api))
+}

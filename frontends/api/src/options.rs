@@ -1,0 +1,56 @@
+//! What an operator decides about the query APIs.
+
+use std::time::Duration;
+
+/// Options of the query APIs, each with its unit and default.
+#[derive(Clone, Debug)]
+pub struct ApiOptions {
+    /// Whether requests name their tenant in `X-Scope-OrgID`; without it they are refused.
+    /// Otherwise every request belongs to the tenant `default`. Default: false.
+    pub multi_tenant: bool,
+    /// Longest request body, in bytes. Default 10 MiB.
+    pub body_bytes_max: usize,
+    /// Longest time a query may take; a request's own `timeout` can only shorten it.
+    /// Default 2 minutes.
+    pub timeout: Duration,
+    /// How far back a sample counts for an instant selector. Default 5 minutes.
+    pub lookback: Duration,
+    /// Steps of a range query. Default 11,000, as in Prometheus and Loki.
+    pub steps_max: u32,
+    /// Log records returned if a request does not say. Default 100.
+    pub log_records_default: usize,
+    /// Log records a request may ask for. Default 5,000.
+    pub log_records_max: usize,
+    /// Traces returned by a search if a request does not say. Default 20.
+    pub traces_default: usize,
+    /// Traces a search may ask for. Default 10,000.
+    pub traces_max: usize,
+    /// Spans of each trace that a search returns if a request does not say. Default 3.
+    pub spans_per_spanset_default: usize,
+    /// Bytes of one trace, as Protobuf, that are assembled in memory. Default 64 MiB.
+    pub trace_bytes_max: usize,
+    /// How far back metadata questions of Loki and Tempo look if they do not say. Default 6 hours.
+    pub metadata_range: Duration,
+    /// Rows of a SQL answer in JSON or CSV. Default 1 million.
+    pub sql_rows_max: usize,
+}
+
+impl Default for ApiOptions {
+    fn default() -> Self {
+        Self {
+            multi_tenant: false,
+            body_bytes_max: 10 << 20,
+            timeout: Duration::from_secs(120),
+            lookback: Duration::from_secs(300),
+            steps_max: 11_000,
+            log_records_default: 100,
+            log_records_max: 5_000,
+            traces_default: 20,
+            traces_max: 10_000,
+            spans_per_spanset_default: 3,
+            trace_bytes_max: 64 << 20,
+            metadata_range: Duration::from_secs(6 * 3600),
+            sql_rows_max: 1_000_000,
+        }
+    }
+}
