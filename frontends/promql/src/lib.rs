@@ -4,8 +4,20 @@
 //!  text ── syntax::parse ──▶ Expr ── check ──▶ Expr, typed ── lower ──▶ plan::Node
 //!                             └───── syntax::display ──▶ text
 //! ```
+//!
+//! The grammar is that of Prometheus 3 with every experimental part switched on. What parses but
+//! cannot be said in the plan yet is refused with [`ErrorKind::Unsupported`], by name. Hostile
+//! text is refused by limits on its length and depth; nothing here panics or runs for long.
+//!
+//! Read `syntax`, then `check`, then `lower`.
 
+mod check;
 mod error;
+mod lower;
+mod syntax;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::{Error, ErrorKind};
 
@@ -15,32 +27,47 @@ use schemas::model::{Matcher, NANOS_PER_SECOND, StepGrid};
 /// What a query does not say itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How far back a sample still counts for an instant selector, in nanoseconds.
+    /// How far back a sample still counts for an instant selector, in nanoseconds; positive.
+    ///
+    /// A greater one bridges longer gaps between scrapes, reads more, and shows series that
+    /// vanished without a stale marker for longer.
     pub lookback_ns: i64,
-    /// Step of subqueries that name none, in nanoseconds.
+    /// Step of subqueries that name none, in nanoseconds; positive. Prometheus takes its
+    /// evaluation interval.
     pub subquery_step_ns: i64,
 }
 
 impl Default for Options {
+    /// Five minutes and one minute, as in Prometheus.
     fn default() -> Self {
         Self { lookback_ns: 300 * NANOS_PER_SECOND, subquery_step_ns: 60 * NANOS_PER_SECOND }
     }
 }
 
 /// The plan of a query whose result is wanted at the steps of `grid`.
+///
+/// [`StepGrid::instant`] makes an instant query: only there may the result be a string, and only
+/// there is it sorted.
 pub fn query(text: &str, grid: StepGrid, options: &Options) -> Result<Query, Error> {
-    let _ = (text, grid, options);
-    Err(plan::Error::unsupported("PromQL is not built yet").into())
+    let expr = syntax::parse(text)?;
+    let result = check::check(text, &expr)?;
+    lower::lower(expr, result, grid, options)
 }
 
 /// The matchers of a series selector, the metric name among them.
+///
+/// One of them must refuse the empty text, so that not every series is selected.
 pub fn selector(text: &str) -> Result<Vec<Matcher>, Error> {
-    let _ = text;
-    Err(plan::Error::unsupported("PromQL is not built yet").into())
+    let selector = syntax::parse_selector(text)?;
+    if !check::refuses_empty(&selector) {
+        return Err(Error::invalid("match[] must contain at least one non-empty matcher"));
+    }
+    Ok(lower::matchers(selector))
 }
 
-/// The query in its canonical spelling.
+/// The query in its canonical spelling, on one line. Its types are checked, too.
 pub fn format(text: &str) -> Result<String, Error> {
-    let _ = text;
-    Err(plan::Error::unsupported("PromQL is not built yet").into())
+    let expr = syntax::parse(text)?;
+    check::check(text, &expr)?;
+    Ok(syntax::display(&expr))
 }

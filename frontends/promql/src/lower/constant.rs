@@ -1,0 +1,60 @@
+//! Scalars whose value is known before anything runs.
+
+use plan::Node;
+use plan::expr::{ArithmeticOp, CompareOp};
+use plan::node::{Binary, BinaryOp, Matching};
+
+/// `left op right`, as a number if both operands are.
+pub(super) fn scalars(op: BinaryOp, left: Node, right: Node) -> Node {
+    let folded = match (op, &left, &right) {
+        (BinaryOp::Arithmetic(op), Node::Number(left), Node::Number(right)) => {
+            arithmetic(op, *left, *right)
+        }
+        (BinaryOp::Test(op), Node::Number(left), Node::Number(right)) => {
+            Some(f64::from(u8::from(compare(op, *left, *right))))
+        }
+        _ => None,
+    };
+    if let Some(value) = folded {
+        return Node::Number(value);
+    }
+    let (left, right) = (Box::new(left), Box::new(right));
+    Node::Binary(Binary { left, right, op, matching: Matching::all_labels() })
+}
+
+/// A scalar with its sign turned.
+pub(super) fn negate(scalar: Node) -> Node {
+    match scalar {
+        Node::Number(value) => Node::Number(-value),
+        // Not `0 - x`, which has the wrong sign for zero.
+        scalar => {
+            let op = BinaryOp::Arithmetic(ArithmeticOp::Multiply);
+            scalars(op, Node::Number(-1.0), scalar)
+        }
+    }
+}
+
+fn arithmetic(op: ArithmeticOp, left: f64, right: f64) -> Option<f64> {
+    match op {
+        ArithmeticOp::Add => Some(left + right),
+        ArithmeticOp::Subtract => Some(left - right),
+        ArithmeticOp::Multiply => Some(left * right),
+        ArithmeticOp::Divide => Some(left / right),
+        ArithmeticOp::Modulo => Some(left % right),
+        ArithmeticOp::Power => Some(left.powf(right)),
+        ArithmeticOp::Atan2 => Some(left.atan2(right)),
+        // Not an operator of PromQL.
+        ArithmeticOp::DivideOrNan => None,
+    }
+}
+
+fn compare(op: CompareOp, left: f64, right: f64) -> bool {
+    match op {
+        CompareOp::Equal => left == right,
+        CompareOp::NotEqual => left != right,
+        CompareOp::Less => left < right,
+        CompareOp::LessEqual => left <= right,
+        CompareOp::Greater => left > right,
+        CompareOp::GreaterEqual => left >= right,
+    }
+}
