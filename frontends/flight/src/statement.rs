@@ -1,0 +1,71 @@
+//! What a ticket or a prepared handle holds: a statement, and the tenant it was made for.
+//!
+//! The tenant is inside so that a ticket that leaks is of no use to another tenant: whoever
+//! redeems it must be the one it was made for.
+
+use prost::Message;
+use prost::bytes::Bytes;
+use tonic::metadata::MetadataMap;
+
+use crate::Options;
+use crate::error::Error;
+
+/// Longest statement that is accepted, in bytes.
+const STATEMENT_BYTES_MAX: usize = 1 << 20;
+
+/// Longest name of a tenant, in bytes.
+const TENANT_BYTES_MAX: usize = 150;
+
+/// Metadata key that names the tenant.
+const TENANT_KEY: &str = "x-scope-orgid";
+
+/// A statement of a tenant.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(crate) struct Statement {
+    /// Whose data it reads.
+    #[prost(string, tag = "1")]
+    pub(crate) tenant: String,
+    /// SQL text.
+    #[prost(string, tag = "2")]
+    pub(crate) sql: String,
+}
+
+impl Statement {
+    /// A statement for a tenant, if it is not too long.
+    pub(crate) fn new(tenant: String, sql: String) -> Result<Self, Error> {
+        if sql.len() > STATEMENT_BYTES_MAX {
+            return Err(Error::LongStatement { bytes: sql.len(), max: STATEMENT_BYTES_MAX });
+        }
+        Ok(Self { tenant, sql })
+    }
+
+    /// The bytes of a ticket or handle.
+    pub(crate) fn to_handle(&self) -> Bytes {
+        self.encode_to_vec().into()
+    }
+
+    /// The statement in a ticket or handle, if it was made for `tenant`.
+    pub(crate) fn from_handle(handle: &[u8], tenant: &str) -> Result<Self, Error> {
+        let statement = Self::decode(handle).map_err(Error::BadTicket)?;
+        if statement.tenant != tenant {
+            return Err(Error::ForeignTicket);
+        }
+        Self::new(statement.tenant, statement.sql)
+    }
+}
+
+/// The tenant of a call.
+pub(crate) fn tenant(metadata: &MetadataMap, options: &Options) -> Result<String, Error> {
+    if !options.multi_tenant {
+        return Ok(options.default_tenant.clone());
+    }
+    let value = metadata.get(TENANT_KEY).ok_or(Error::NoTenant)?;
+    let bad = Error::BadTenant { max: TENANT_BYTES_MAX };
+    match value.to_str() {
+        Ok(name) if (1..=TENANT_BYTES_MAX).contains(&name.len()) => Ok(name.to_owned()),
+        _ => Err(bad),
+    }
+}
+
+#[cfg(test)]
+mod tests;

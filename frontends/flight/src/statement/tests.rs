@@ -1,0 +1,34 @@
+//! Handles come back as they went, and only to their tenant.
+
+use tonic::metadata::MetadataMap;
+
+use super::{STATEMENT_BYTES_MAX, Statement, tenant};
+use crate::Options;
+use crate::error::Error;
+
+#[test]
+fn a_handle_comes_back_to_its_tenant_only() {
+    let made = Statement::new("a".to_owned(), "select 1".to_owned()).unwrap();
+    let handle = made.to_handle();
+    assert_eq!(Statement::from_handle(&handle, "a").unwrap(), made);
+    assert!(matches!(Statement::from_handle(&handle, "b"), Err(Error::ForeignTicket)));
+}
+
+#[test]
+fn hostile_handles_and_statements_are_refused() {
+    assert!(matches!(Statement::from_handle(&[0xff; 40], "a"), Err(Error::BadTicket(_))));
+    let long = " ".repeat(STATEMENT_BYTES_MAX + 1);
+    assert!(matches!(Statement::new("a".to_owned(), long), Err(Error::LongStatement { .. })));
+}
+
+#[test]
+fn the_tenant_comes_from_the_metadata_when_there_are_many() {
+    let many = Options { multi_tenant: true, ..Options::default() };
+    let mut metadata = MetadataMap::new();
+    assert!(matches!(tenant(&metadata, &many), Err(Error::NoTenant)));
+    metadata.insert("x-scope-orgid", "blue".parse().unwrap());
+    assert_eq!(tenant(&metadata, &many).unwrap(), "blue");
+    assert_eq!(tenant(&metadata, &Options::default()).unwrap(), "default");
+    metadata.insert("x-scope-orgid", "".parse().unwrap());
+    assert!(matches!(tenant(&metadata, &many), Err(Error::BadTenant { .. })));
+}
