@@ -15,6 +15,7 @@ mod lower;
 mod metadata;
 mod operators;
 pub mod output;
+mod pipeline;
 mod roster;
 mod session;
 mod sql;

@@ -9,6 +9,9 @@ mod collect;
 mod constant;
 mod function;
 mod histogram_quantile;
+mod log_lines;
+mod log_rows;
+mod log_window;
 
 mod node;
 mod scalar;
@@ -22,6 +25,9 @@ pub(crate) use binary::{BinaryExec, Operands};
 pub(crate) use constant::ConstantExec;
 pub(crate) use function::{Change, FunctionExec};
 pub(crate) use histogram_quantile::HistogramQuantileExec;
+pub(crate) use log_lines::LogLinesExec;
+pub(crate) use log_rows::{LogRows, Streams};
+pub(crate) use log_window::LogWindowExec;
 pub(crate) use series_output::{SeriesOutputExec, label_maps};
 
 pub(crate) use scalar::ScalarOfExec;
