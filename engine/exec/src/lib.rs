@@ -18,6 +18,7 @@ pub mod output;
 mod pipeline;
 mod roster;
 mod session;
+mod spansets;
 mod sql;
 mod table;
 mod tiles;

@@ -3,7 +3,7 @@
 //! Partitions of the input (one a segment) run in tasks of their own, a few at a time, and are
 //! returned in their order, so that results do not depend on which task was faster.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -46,11 +46,6 @@ impl Streams {
     /// The streams with their index labels.
     pub(crate) fn new(index: Arc<LabelIndex>, selected: Vec<(i64, Labels)>) -> Self {
         Self { index, selected: selected.into_iter().collect(), known: Mutex::default() }
-    }
-
-    /// The ids of the streams.
-    pub(crate) fn ids(&self) -> HashSet<i64, ahash::RandomState> {
-        self.selected.keys().copied().collect()
     }
 
     /// What the records of a stream share; `None` if it was not selected.

@@ -13,4 +13,4 @@ mod pruning;
 mod scan;
 
 pub(crate) use memtable::filter_batches;
-pub(crate) use scan::{LAKE_URL, ScanRequest, Scanned, scan, union};
+pub(crate) use scan::{LAKE_URL, ScanRequest, scan, union};

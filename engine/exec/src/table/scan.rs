@@ -49,8 +49,6 @@ pub(crate) struct ScanRequest<'a> {
 pub(crate) struct Scanned {
     /// One partition a segment, each in the table's sort order; `None` if no segment is left.
     pub(crate) segments: Option<Arc<dyn ExecutionPlan>>,
-    /// Segments in the order of the partitions.
-    pub(crate) opened: Vec<Arc<Segment>>,
     /// Memtable batches with the wanted columns, filtered, in order of arrival.
     pub(crate) memtable: Arc<dyn ExecutionPlan>,
 }
@@ -89,7 +87,7 @@ pub(crate) fn scan(
         Some(open(&request, &opened, predicate.as_ref(), runtime)?)
     };
     let memtable = buffered(&request, &table.batches, predicate)?;
-    Ok(Scanned { segments, opened, memtable })
+    Ok(Scanned { segments, memtable })
 }
 
 /// Segments and memtable as one plan, in no particular order.
