@@ -121,7 +121,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("rate(foo[5m]) offset 5m", OFFSET_ERROR),
     ("foo offset 1s offset 2s", "1:1: parse error: offset may not be set multiple times"),
     ("foo @ 1 @ 2", "1:1: parse error: @ <timestamp> may not be set multiple times"),
-    ("foo @ Inf", "1:7: parse error: timestamp out of bounds for @ modifier: +Inf"),
+    ("foo @ Inf", "1:7: parse error: timestamp out of bounds for @ modifier: Inf"),
     (
         "foo offset",
         "1:11: parse error: unexpected end of input in offset, expected number, \

@@ -93,7 +93,8 @@ pub(super) fn parse_number(text: &str) -> Result<f64, String> {
 /// A number in the fewest digits that mean it, never with an exponent.
 pub(super) fn write_number(text: &mut String, value: f64) {
     if value == f64::INFINITY {
-        text.push_str("+Inf");
+        // With a sign, `Inf ^ 2` would be read back as the sign of a power.
+        text.push_str("Inf");
     } else if value == f64::NEG_INFINITY {
         text.push_str("-Inf");
     } else {
