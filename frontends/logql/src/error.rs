@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use schemas::model::PatternError;
+
 /// What the caller can do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -46,6 +48,15 @@ impl Error {
         Self { kind: ErrorKind::Invalid, message: message.into(), place: None }
     }
 
+    /// A pattern was refused.
+    pub(crate) fn pattern(error: PatternError) -> Self {
+        let message = match &error {
+            PatternError::Invalid { source, .. } => format!("{error}: {source}"),
+            PatternError::TooLong { .. } => error.to_string(),
+        };
+        Self::invalid(message)
+    }
+
     /// The query is valid, but not supported here yet.
     pub(crate) fn unsupported(message: impl Into<String>) -> Self {
         Self { kind: ErrorKind::Unsupported, message: message.into(), place: None }
@@ -72,7 +83,7 @@ impl Place {
         let before = text.get(..span.start).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Self {
-            span,
+            span: span.start..span.end.min(text.len()).max(span.start),
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
         }
