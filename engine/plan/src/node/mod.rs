@@ -35,7 +35,9 @@ pub use format::{Format, LabelFormat, LabelPick, LabelSource, Template, Template
 pub use sample::Sample;
 pub use scan::Scan;
 pub use sort::{Limit, Sort, SortBy};
-pub use spanset::{Spanset, SpansetAggregate, SpansetBinary, SpansetFilter, SpansetOp};
+pub use spanset::{
+    Spanset, SpansetAggregate, SpansetBinary, SpansetFilter, SpansetOp, SpansetRelation,
+};
 pub use window::{Unwrap, UnwrapAs, Window, WindowFunction};
 
 use schemas::model::{Signal, StepGrid};

@@ -41,6 +41,25 @@ pub enum SpansetOp {
     Ancestor,
     /// Right spans that have a left span as sibling.
     Sibling,
+    /// Right spans that have no left span so related; all of them if the left has none.
+    Unrelated(SpansetRelation),
+    /// Both spans of every pair so related.
+    Pairs(SpansetRelation),
+}
+
+/// What a right span is to a left one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpansetRelation {
+    /// Its child.
+    Child,
+    /// Its parent.
+    Parent,
+    /// Below it, however far.
+    Descendant,
+    /// Above it, however far.
+    Ancestor,
+    /// Another span with the same parent.
+    Sibling,
 }
 
 /// Keeps the spansets whose aggregate satisfies a comparison, such as `| count() > 2`.
