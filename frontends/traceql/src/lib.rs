@@ -7,8 +7,13 @@
 //! Modules in reading order: `syntax` (tree, lexer, parser, display), `check` (types and
 //! arguments), `lower` (to plan nodes), `metadata` (tags and their values).
 
+mod check;
 mod error;
+mod lower;
 mod metadata;
+mod syntax;
+#[cfg(test)]
+mod tests;
 
 use plan::node::{Filter, Query, Scan};
 use plan::{Expr, Node};
@@ -27,8 +32,14 @@ pub struct Params {
 }
 
 /// The plan of a search; an empty text selects every span.
-pub fn search(text: &str, _params: &Params) -> Result<Query, Error> {
-    Err(Error::unsupported(0..text.len(), "search").locate(text))
+pub fn search(text: &str, params: &Params) -> Result<Query, Error> {
+    let text = if text.trim().is_empty() { "{}" } else { text };
+    let plan = || {
+        let query = syntax::parse(text)?;
+        check::check(&query)?;
+        lower::lower(query, params)
+    };
+    plan().map_err(|error| error.locate(text))
 }
 
 /// The plan that returns all spans of one trace.
