@@ -83,6 +83,21 @@ fn prometheus_suite() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// Our own cases ask for nothing that is not there yet.
+#[test]
+fn own_suite() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases/promql");
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            if let Some((grid, text)) = evaluation(line) {
+                let answer = query(&text, grid, &Options::default());
+                assert!(answer.is_ok(), "{}: {text}: {answer:?}", path.display());
+            }
+        }
+    }
+}
+
 /// Texts that are refused, each with the message that Prometheus gives.
 const REFUSED: &[(&str, &str)] = &[
     ("", "1:1: parse error: no expression found in input"),

@@ -92,7 +92,7 @@ pub(super) fn subquery(
     Ok(Input { node, grid: Some(grid), range_ns, shift })
 }
 
-/// The multiples of `step_ns` within a time range.
+/// The multiples of `step_ns` within a time range, at least one.
 ///
 /// They do not depend on where the query starts, so that results stay the same as time goes on.
 fn subquery_grid(reach: TimeRange, step_ns: i64) -> Result<StepGrid, Error> {
@@ -103,9 +103,8 @@ fn subquery_grid(reach: TimeRange, step_ns: i64) -> Result<StepGrid, Error> {
     if start_ns <= left_out {
         start_ns = start_ns.checked_add(step_ns).ok_or_else(out_of_bounds)?;
     }
-    if last_ns < start_ns {
-        return Ok(StepGrid { start_ns, step_ns, steps: 0 });
-    }
+    // Where no multiple is reached the next one stands in: no window sees it, and no grid is empty.
+    let last_ns = last_ns.max(start_ns);
     let gaps = last_ns.checked_sub(start_ns).ok_or_else(out_of_bounds)? / step_ns;
     match u32::try_from(gaps + 1) {
         Ok(steps) if steps <= SUBQUERY_STEPS_MAX => Ok(StepGrid { start_ns, step_ns, steps }),
