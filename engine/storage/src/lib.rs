@@ -12,6 +12,8 @@
 //! language. Read [`store`] first.
 
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod index;
 mod options;
 mod snapshot;
