@@ -1,6 +1,7 @@
 //! The crate from outside: Prometheus' own expressions, errors, hostile texts.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,11 @@ const SECOND: i64 = NANOS_PER_SECOND;
 fn error(text: &str) -> Error {
     let grid = StepGrid::new(0, 600 * SECOND, 60 * SECOND);
     query(text, grid, &Options::default()).expect_err(text)
+}
+
+/// A line on standard error for whoever runs the tests with `--nocapture`.
+fn note(line: &str) {
+    writeln!(std::io::stderr(), "{line}").unwrap();
 }
 
 /// Prometheus' test suite, which is not part of the repository.
@@ -44,7 +50,7 @@ fn evaluation(line: &str) -> Option<(StepGrid, String)> {
 #[test]
 fn prometheus_suite() {
     let Ok(files) = fs::read_dir(conformance()) else {
-        eprintln!("skipped: {} is absent", conformance().display());
+        note(&format!("skipped: {} is absent", conformance().display()));
         return;
     };
     let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
@@ -76,9 +82,10 @@ fn prometheus_suite() {
         }
     }
     refused.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    eprintln!("{evaluations} expressions, {} parse, {lowered} lower", evaluations - failures.len());
+    let parsed = evaluations - failures.len();
+    note(&format!("{evaluations} expressions, {parsed} parse, {lowered} lower"));
     for (reason, count) in refused {
-        eprintln!("{count:5} {reason}");
+        note(&format!("{count:5} {reason}"));
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
