@@ -44,11 +44,14 @@ pub(super) fn call(
         }
         _ => function(name),
     };
+    if function.is_none() && called.function.returns != Type::Scalar {
+        return Err(unsupported(&format!("function {name}"), span));
+    }
     let arguments = nodes(arguments, context)?;
     match function {
         Some(function) => Ok(apply(function, arguments)),
         None => of_scalars(name, &arguments, context)
-            .ok_or_else(|| unsupported(&format!("function {name}"), span)),
+            .ok_or_else(|| unsupported(&format!("function {name} of changing values"), span)),
     }
 }
 
