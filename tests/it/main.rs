@@ -1,1 +1,16 @@
-//! The one integration-test binary.
+//! The one integration-test binary: the code's own rules, and the real program from outside.
+//!
+//! `tidy` and `grafana` read files. All others start `siglake` through `program`, feed it what
+//! `telemetry` makes and ask through `ask`, as any client would.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod ask;
+mod clients;
+mod crash;
+mod grafana;
+mod otlp;
+mod program;
+mod queries;
+mod telemetry;
+mod tidy;

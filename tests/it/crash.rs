@@ -1,0 +1,182 @@
+//! `kill -9` under load: what was acknowledged is there afterwards, once.
+//!
+//! ```text
+//!  writers ── numbers ──▶ siglake ──▶ ack?        per number: sent, acknowledged
+//!                            ✂ kill -9 at a random moment
+//!  restart on the same folder, ask for all numbers:
+//!     acknowledged          exactly once
+//!     sent, not acknowledged  once or not at all
+//!     anything else         never
+//! ```
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use prost::Message;
+use reqwest::StatusCode;
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use crate::program::Program;
+use crate::telemetry::{self, SECOND_NS, now_ns};
+
+/// Rounds of load and kill, unless `SIGLAKE_CRASH_ROUNDS` says otherwise.
+const ROUNDS: u64 = 3;
+
+/// Records of one request.
+const BATCH: u64 = 20;
+
+/// Writers of each signal.
+const WRITERS: u64 = 3;
+
+const SIGNALS: [Signal; 3] = [Signal::Logs, Signal::Metrics, Signal::Spans];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Signal {
+    Logs,
+    Metrics,
+    Spans,
+}
+
+/// Which numbers one writer has sent, and which of them were acknowledged.
+#[derive(Debug, Default)]
+struct Ledger {
+    sent: HashSet<u64>,
+    acknowledged: HashSet<u64>,
+}
+
+impl Ledger {
+    fn merge(&mut self, other: Self) {
+        self.sent.extend(other.sent);
+        self.acknowledged.extend(other.acknowledged);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_acknowledged_survives_kill_9() {
+    let rounds = std::env::var("SIGLAKE_CRASH_ROUNDS")
+        .map_or(ROUNDS, |text| text.parse().expect("SIGLAKE_CRASH_ROUNDS is a number"));
+    // Flushing every second makes kills meet segments and commits half written, too.
+    let mut program = Program::start(&["storage.flush_interval=1s"]).await;
+    let base_ns = now_ns() - 3_600 * SECOND_NS;
+    let next = Arc::new(AtomicU64::new(1));
+    let mut ledgers: HashMap<Signal, Ledger> = HashMap::new();
+    for round in 0..rounds {
+        let mut writers = JoinSet::new();
+        for signal in SIGNALS {
+            for _ in 0..WRITERS {
+                let (http, url) = (program.http.clone(), program.url(path(signal)));
+                writers.spawn(write(signal, http, url, Arc::clone(&next), base_ns));
+            }
+        }
+        // The moment need not be reproducible, only different each time.
+        tokio::time::sleep(Duration::from_millis(400 + now_ns() / 1_000 % 1_800)).await;
+        program.kill();
+        for (signal, ledger) in writers.join_all().await {
+            ledgers.entry(signal).or_default().merge(ledger);
+        }
+        program.start_again().await;
+        for signal in SIGNALS {
+            check(round, signal, &ledgers[&signal], &found(&program, signal).await);
+        }
+    }
+    for (signal, ledger) in &ledgers {
+        assert!(ledger.acknowledged.len() > 100, "{signal:?}: too little load to mean anything");
+        eprintln!(
+            "{signal:?}: {} acknowledged of {} sent",
+            ledger.acknowledged.len(),
+            ledger.sent.len()
+        );
+    }
+}
+
+/// Sends batches until the program is gone.
+async fn write(
+    signal: Signal,
+    http: reqwest::Client,
+    url: String,
+    next: Arc<AtomicU64>,
+    base_ns: u64,
+) -> (Signal, Ledger) {
+    let mut ledger = Ledger::default();
+    loop {
+        let first = next.fetch_add(BATCH, Ordering::Relaxed);
+        let numbers = first..first + BATCH;
+        ledger.sent.extend(numbers.clone());
+        let body = request(signal, numbers.clone(), base_ns);
+        let sent = http.post(&url).header("content-type", "application/x-protobuf").body(body);
+        match sent.send().await.map(|answer| answer.status()) {
+            Ok(StatusCode::OK) => ledger.acknowledged.extend(numbers),
+            // It is told to try again later; the numbers may not be there.
+            Ok(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {}
+            Ok(status) => panic!("{signal:?}: {status}"),
+            Err(_) => return (signal, ledger),
+        }
+    }
+}
+
+fn request(signal: Signal, numbers: std::ops::Range<u64>, base_ns: u64) -> Vec<u8> {
+    let time = |number: u64| base_ns + number * 1_000_000;
+    match signal {
+        Signal::Logs => {
+            let record = |number| telemetry::log(time(number), &number.to_string());
+            telemetry::logs("crash", numbers.map(record).collect()).encode_to_vec()
+        }
+        Signal::Metrics => {
+            #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+            let point = |number| telemetry::point(time(number), number as f64, Vec::new());
+            let gauge = telemetry::gauge("crash_value", numbers.map(point).collect());
+            telemetry::metrics("crash", vec![gauge]).encode_to_vec()
+        }
+        Signal::Spans => {
+            let span = |number: u64| {
+                let trace = u128::from(number);
+                telemetry::span(trace, number, 0, &number.to_string(), time(number))
+            };
+            telemetry::spans("crash", numbers.map(span).collect()).encode_to_vec()
+        }
+    }
+}
+
+/// How often each number is stored.
+async fn found(program: &Program, signal: Signal) -> HashMap<u64, u64> {
+    let statement = match signal {
+        Signal::Logs => "SELECT body AS number, count(*) AS n FROM logs GROUP BY body",
+        Signal::Metrics => {
+            "SELECT arrow_cast(arrow_cast(value, 'Int64'), 'Utf8') AS number, count(*) AS n \
+             FROM metrics WHERE metric_name = 'crash_value' GROUP BY value"
+        }
+        Signal::Spans => "SELECT name AS number, count(*) AS n FROM spans GROUP BY name",
+    };
+    let rows = program.sql(statement).await;
+    let number = |row: &Value| row["number"].as_str().unwrap().parse().unwrap();
+    rows.iter().map(|row| (number(row), row["n"].as_u64().unwrap())).collect()
+}
+
+fn check(round: u64, signal: Signal, ledger: &Ledger, found: &HashMap<u64, u64>) {
+    let lost: Vec<_> =
+        ledger.acknowledged.iter().filter(|number| !found.contains_key(number)).collect();
+    let twice: Vec<_> = found.iter().filter(|(_, count)| **count != 1).collect();
+    let made_up: Vec<_> = found.keys().filter(|number| !ledger.sent.contains(number)).collect();
+    assert!(
+        lost.is_empty() && twice.is_empty() && made_up.is_empty(),
+        "round {round}, {signal:?}: {} acknowledged; lost {} {:?}; not once {} {:?}; made up {} {:?}",
+        ledger.acknowledged.len(),
+        lost.len(),
+        &lost[..lost.len().min(10)],
+        twice.len(),
+        &twice[..twice.len().min(10)],
+        made_up.len(),
+        &made_up[..made_up.len().min(10)],
+    );
+}
+
+fn path(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Logs => "/v1/logs",
+        Signal::Metrics => "/v1/metrics",
+        Signal::Spans => "/v1/traces",
+    }
+}

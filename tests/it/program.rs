@@ -1,0 +1,192 @@
+//! The real program: built if need be, started on a folder of its own, killed when dropped.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::tidy::root;
+
+/// How long the program may take to answer `/ready`, recovery included.
+const READY_MAX: Duration = Duration::from_secs(60);
+
+/// How long the program may take to flush and exit after it was asked to.
+const EXIT_MAX: Duration = Duration::from_secs(60);
+
+/// A running `siglake serve` with a data folder that lives as long as this value.
+#[derive(Debug)]
+pub(crate) struct Program {
+    child: Child,
+    folder: TempDir,
+    port: u16,
+    settings: Vec<String>,
+    /// Speaks HTTP to it.
+    pub(crate) http: reqwest::Client,
+}
+
+impl Program {
+    /// Starts the program on an empty folder; `settings` are `key=value`.
+    pub(crate) async fn start(settings: &[&str]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
+        let (child, port) = spawn(folder.path(), &settings);
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+        let mut program = Self { child, folder, port, settings, http };
+        program.wait_until_ready().await;
+        program
+    }
+
+    /// Starts it again on the same folder, on another port. It must not be running.
+    pub(crate) async fn start_again(&mut self) {
+        assert!(self.child.try_wait().unwrap().is_some(), "the program still runs");
+        (self.child, self.port) = spawn(self.folder.path(), &self.settings);
+        self.wait_until_ready().await;
+    }
+
+    /// Ends it as a power failure of the process would: `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to end and waits until it has.
+    pub(crate) async fn stop(&mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let asked = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(asked.elapsed() < EXIT_MAX, "it does not exit\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Whether the process that was started last still lives.
+    pub(crate) fn lives(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// `http://127.0.0.1:port`, followed by `path`.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// `127.0.0.1:port`.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Where it keeps its data.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The end of what it has logged.
+    pub(crate) fn log(&self) -> String {
+        let text = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    async fn wait_until_ready(&mut self) {
+        let started = Instant::now();
+        loop {
+            let answer = self.http.get(self.url("/ready")).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("siglake ended while it started: {status}\n{}", self.log());
+            }
+            assert!(started.elapsed() < READY_MAX, "siglake is not ready\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already, and there is nobody to tell.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(folder: &Path, settings: &[String]) -> (Child, u16) {
+    let port = free_port();
+    let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
+    let mut command = Command::new(binary());
+    command
+        .arg("serve")
+        .arg("--data")
+        .arg(folder.join("data"))
+        .args(["--listen", &format!("127.0.0.1:{port}")])
+        .args(["--set", "ports.otlp_grpc=", "--set", "ports.otlp_http="]);
+    for setting in settings {
+        command.args(["--set", setting]);
+    }
+    let child = command
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn();
+    (child.unwrap_or_else(|error| panic!("{}: {error}", binary().display())), port)
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The program beside this test's executable, up to date with the sources.
+///
+/// `cargo test` builds the binaries of a package only if that package has integration tests,
+/// so this builds it; where nothing has changed that takes a moment. `SIGLAKE_BIN` names another.
+pub(crate) fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        if let Some(named) = std::env::var_os("SIGLAKE_BIN") {
+            return PathBuf::from(named);
+        }
+        let test = std::env::current_exe().unwrap();
+        // target/<profile>/deps/it-<hash>
+        let folder = test.parent().unwrap().parent().unwrap();
+        let binary = folder.join("siglake");
+        match std::env::var_os("CARGO") {
+            Some(cargo) => build(Path::new(&cargo), folder),
+            None => assert!(
+                binary.exists(),
+                "{} is missing; build it: cargo build --workspace --bin siglake",
+                binary.display()
+            ),
+        }
+        binary
+    })
+}
+
+/// Builds with the features of the whole workspace, so that nothing is compiled twice.
+fn build(cargo: &Path, folder: &Path) {
+    let profile = folder.file_name().unwrap().to_str().unwrap();
+    let profile = if profile == "debug" { "dev" } else { profile };
+    let mut command = Command::new(cargo);
+    command
+        .args(["build", "--quiet", "--workspace", "--bin", "siglake", "--profile", profile])
+        .arg("--target-dir")
+        .arg(folder.parent().unwrap())
+        .current_dir(root());
+    // What cargo tells about the package under test would make build scripts run again.
+    for (name, _) in std::env::vars() {
+        let about_us = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+        if about_us.iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
+    assert!(command.status().unwrap().success(), "siglake does not build");
+}
