@@ -20,8 +20,8 @@ use arrow_flight::sql::{
 use crate::encode::plain_schema;
 use crate::error::Error;
 
-/// Name of the one catalog, as DataFusion resolves it in a statement.
-const CATALOG: &str = "datafusion";
+/// Name of the one catalog, as statements may spell it.
+const CATALOG: &str = "siglake";
 
 /// Name of the one schema.
 const SCHEMA: &str = "public";
