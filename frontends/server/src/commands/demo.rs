@@ -1,0 +1,76 @@
+//! `siglake demo`: a server that sends itself the telemetry of a small shop.
+
+use std::io::Write as _;
+
+use tracing::warn;
+
+use crate::cli::DemoArgs;
+use crate::config::{self, Config};
+use crate::demo::{Demo, Options};
+use crate::error::Error;
+use crate::serve::Server;
+use crate::{listen, logging};
+
+/// Name of the file in the data folder that remembers what was sent.
+const MARKER: &str = "demo.sent";
+
+/// Serves and sends until SIGINT or SIGTERM.
+pub(crate) fn run(args: &DemoArgs) -> Result<(), Error> {
+    let config = Config::new(&config::load(&args.config, std::env::vars())?);
+    if config.multi_tenancy {
+        return Err(Error::Usage("the demo names no tenant: set multi_tenancy=false".to_owned()));
+    }
+    logging::start(&config.log)?;
+    super::runtime()?.block_on(async {
+        let server = Server::start(&config).await?;
+        let url = server.url();
+        let demo = Demo::new(Options {
+            url: url.clone(),
+            seed: args.seed,
+            rate: args.rate,
+            backfill: args.backfill,
+            marker: config.data.join(MARKER),
+        })?;
+        tokio::select! {
+            sent = send(demo, &url) => sent?,
+            () = listen::stop_signal() => {}
+        }
+        server.stop(&config).await
+    })
+}
+
+async fn send(mut demo: Demo, url: &str) -> Result<(), Error> {
+    if let Err(error) = demo.backfill().await {
+        // The server is up and can be looked at; live telemetry may well get through.
+        warn!(error = error.full_message(), "demo: the past could not be filled");
+    }
+    welcome(url)?;
+    demo.live().await;
+    Ok(())
+}
+
+/// Says where to look and what to ask.
+fn welcome(url: &str) -> Result<(), Error> {
+    let at = if url.ends_with(":7400") { String::new() } else { format!(" --url {url}") };
+    let text = format!(
+        r#"
+Siglake demo: a small shop (api-gateway, user-, order-, notification-service) at {url}
+
+  Ask
+    siglake query promql 'sum by (service_name) (rate(http_server_request_duration_seconds_count[5m]))'{at}
+    siglake query logql '{{service_name="order-service"}} |= "payment"'{at}
+    siglake query traceql '{{ resource.service.name = "api-gateway" && status = error }}'{at}
+    siglake query sql 'SELECT service_name, count(*) FROM spans GROUP BY 1'{at}
+
+  Grafana data sources
+    Prometheus {url}/prometheus    Loki {url}/loki    Tempo {url}/tempo
+
+  Ctrl-C ends it.
+
+"#
+    );
+    std::io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .map_err(|source| Error::io("cannot write to stdout", source))
+}

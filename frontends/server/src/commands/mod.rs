@@ -1,0 +1,29 @@
+//! The commands, each in its file.
+
+mod config;
+mod demo;
+mod query;
+mod serve;
+
+use tokio::runtime::Runtime;
+
+use crate::cli::Command;
+use crate::error::Error;
+
+/// Does what the command line asks for.
+pub(crate) fn run(command: Command) -> Result<(), Error> {
+    match command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Query(args) => query::run(&args),
+        Command::Config(args) => config::run(&args),
+    }
+}
+
+/// A runtime with a worker per processor.
+fn runtime() -> Result<Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::io("cannot start worker threads", source))
+}

@@ -1,0 +1,265 @@
+//! Every configuration key, in the order in which it is printed: the one list that the file,
+//! the environment, the flags and the documentation are checked against.
+
+/// What the text of a value must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Any text.
+    Text,
+    /// Text that is not printed.
+    Secret,
+    /// `true` or `false`.
+    Switch,
+    /// A whole number.
+    Count,
+    /// Bytes: `4096`, `128MiB`.
+    Size,
+    /// A span of time: `30` (seconds), `250ms`, `1h30m`.
+    Duration,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+impl Kind {
+    /// What to call the kind in the documentation of a key.
+    pub(crate) fn describe(self) -> String {
+        match self {
+            Self::Text | Self::Secret => "text".to_owned(),
+            Self::Switch => "true or false".to_owned(),
+            Self::Count => "count".to_owned(),
+            Self::Size => "bytes, or text such as 128MiB".to_owned(),
+            Self::Duration => "seconds, or text such as 250ms, 1h30m".to_owned(),
+            Self::Choice(words) => words.join(" | "),
+        }
+    }
+}
+
+/// A configuration key.
+#[derive(Debug)]
+pub(crate) struct Key {
+    /// Dotted path in the file: `storage.flush_interval`.
+    pub(crate) path: &'static str,
+    /// What the value must be.
+    pub(crate) kind: Kind,
+    /// The default, as text.
+    pub(crate) default: &'static str,
+    /// What it does and what it costs.
+    pub(crate) doc: &'static str,
+}
+
+const fn key(path: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key { path, kind, default, doc }
+}
+
+/// All keys; those of a table stand together.
+pub(crate) const KEYS: &[Key] = &[
+    key("data", Kind::Text, "./data", "Folder of the WAL and, without S3, of the lake."),
+    key(
+        "listen",
+        Kind::Text,
+        "127.0.0.1:7400",
+        "Address of the main port, where every protocol answers: HTTP/1.1 and h2c gRPC.",
+    ),
+    key(
+        "multi_tenancy",
+        Kind::Switch,
+        "false",
+        "Whether X-Scope-OrgID names the tenant and is required. If not, the header is ignored \
+         and all data belong to the tenant `default`.",
+    ),
+    key(
+        "ports.otlp_grpc",
+        Kind::Text,
+        "127.0.0.1:4317",
+        "Classic address of OTLP over gRPC; empty: off. A taken address is only warned of.",
+    ),
+    key(
+        "ports.otlp_http",
+        Kind::Text,
+        "127.0.0.1:4318",
+        "Classic address of OTLP over HTTP; empty: off.",
+    ),
+    key(
+        "ports.prometheus",
+        Kind::Text,
+        "",
+        "Classic address of the Prometheus API (0.0.0.0:9090), at its root; empty: off.",
+    ),
+    key(
+        "ports.loki",
+        Kind::Text,
+        "",
+        "Classic address of the Loki API (0.0.0.0:3100), at its root; empty: off.",
+    ),
+    key(
+        "ports.tempo",
+        Kind::Text,
+        "",
+        "Classic address of the Tempo API (0.0.0.0:3200), at its root; empty: off.",
+    ),
+    key(
+        "http.connections_max",
+        Kind::Count,
+        "4096",
+        "Connections that are open at once on each port; more wait to be accepted.",
+    ),
+    key(
+        "http.compression",
+        Kind::Switch,
+        "true",
+        "Compress answers with gzip for clients that accept it: fewer bytes, more CPU.",
+    ),
+    key(
+        "http.cors_origin",
+        Kind::Text,
+        "*",
+        "Origin whose browser pages may send OTLP over HTTP; `*` any, empty none.",
+    ),
+    key(
+        "http.shutdown_grace",
+        Kind::Duration,
+        "20s",
+        "How long a stopping server waits for running requests before it flushes and exits.",
+    ),
+    key(
+        "log.level",
+        Kind::Text,
+        "info",
+        "What is logged to stderr: error, warn, info, debug, trace, or `crate=level,…`.",
+    ),
+    key(
+        "log.format",
+        Kind::Choice(&["text", "json"]),
+        "text",
+        "Form of log lines: text for people, json for machines.",
+    ),
+    key(
+        "ingest.body_bytes",
+        Kind::Size,
+        "20MiB",
+        "Size of a request body as received; larger ones are refused.",
+    ),
+    key(
+        "ingest.inflated_bytes",
+        Kind::Size,
+        "64MiB",
+        "Size of a request body after decompression; larger ones are refused.",
+    ),
+    key(
+        "ingest.inflight_bytes",
+        Kind::Size,
+        "256MiB",
+        "Memory of all requests under way; those beyond are told to try again later.",
+    ),
+    key(
+        "ingest.past_max",
+        Kind::Duration,
+        "7d",
+        "Records that are older when they are received are rejected.",
+    ),
+    key(
+        "ingest.ahead_max",
+        Kind::Duration,
+        "10m",
+        "Records that are further ahead when they are received are rejected.",
+    ),
+    key(
+        "storage.durability",
+        Kind::Choice(&["fsync", "interval", "none"]),
+        "fsync",
+        "When a write is acknowledged. fsync: once on the disk, nothing acknowledged is lost; \
+         interval: once written, a power failure loses up to storage.sync_interval; \
+         none: the operating system decides. A crash of the process alone never loses data.",
+    ),
+    key(
+        "storage.sync_interval",
+        Kind::Duration,
+        "100ms",
+        "Time between syncs with durability = interval; the bound of the loss.",
+    ),
+    key(
+        "storage.memtable_bytes",
+        Kind::Size,
+        "128MiB",
+        "Memtables are flushed at this size. More makes fewer, better compressed segments and \
+         costs as much memory again while sorting.",
+    ),
+    key(
+        "storage.flush_interval",
+        Kind::Duration,
+        "5m",
+        "Memtables are flushed at this age. Longer compresses better and lengthens recovery.",
+    ),
+    key(
+        "storage.buffered_bytes",
+        Kind::Size,
+        "384MiB",
+        "Writes are refused while memtables, active and being flushed, hold this much.",
+    ),
+    key(
+        "storage.wal_segment_bytes",
+        Kind::Size,
+        "64MiB",
+        "Size of a WAL file before the next one is begun.",
+    ),
+    key(
+        "storage.row_group_rows",
+        Kind::Count,
+        "1048576",
+        "Rows of a Parquet row group. Fewer prune better, more compress better.",
+    ),
+    key(
+        "storage.s3.bucket",
+        Kind::Text,
+        "",
+        "Bucket of the lake; empty keeps it in the data folder. The WAL is always local.",
+    ),
+    key("storage.s3.prefix", Kind::Text, "", "Folder in the bucket; empty: its root."),
+    key(
+        "storage.s3.endpoint",
+        Kind::Text,
+        "",
+        "URL of an S3-compatible server (http://minio:9000); empty: AWS.",
+    ),
+    key("storage.s3.region", Kind::Text, "us-east-1", "Region of the bucket."),
+    key(
+        "storage.s3.access_key_id",
+        Kind::Text,
+        "",
+        "Access key; empty: the AWS_… environment or the instance's role.",
+    ),
+    key("storage.s3.secret_access_key", Kind::Secret, "", "Secret of the access key."),
+    key("storage.s3.allow_http", Kind::Switch, "false", "Allow an endpoint without TLS."),
+    key(
+        "storage.s3.virtual_hosted",
+        Kind::Switch,
+        "false",
+        "Address the bucket as a host name instead of a path.",
+    ),
+    key(
+        "query.memory_bytes",
+        Kind::Size,
+        "512MiB",
+        "Memory of all running queries together; a query beyond it fails.",
+    ),
+    key("query.samples_max", Kind::Count, "50000000", "Samples that one query may read."),
+    key("query.series_max", Kind::Count, "1000000", "Series that one selector may select."),
+    key("query.steps_max", Kind::Count, "11000", "Steps of a range query."),
+    key("query.timeout", Kind::Duration, "2m", "Time that one query may take."),
+    key("query.concurrency_max", Kind::Count, "20", "Queries that run at once; more wait."),
+    key("query.depth_max", Kind::Count, "128", "Nodes that the plan of a query may be deep."),
+    key(
+        "query.lookback",
+        Kind::Duration,
+        "5m",
+        "How far back a sample counts for an instant selector of PromQL.",
+    ),
+    key("query.log_records_max", Kind::Count, "5000", "Log records that a query may ask for."),
+    key("query.traces_max", Kind::Count, "10000", "Traces that a search may ask for."),
+    key("query.sql_rows_max", Kind::Count, "1000000", "Rows of a SQL answer in JSON or CSV."),
+];
+
+/// The key of this path.
+pub(crate) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}

@@ -1,0 +1,303 @@
+//! The configuration: what the file, the environment and the flags say, as typed options.
+//!
+//! ```text
+//!  keys ─▶ Settings ─▶ Config      units: sizes and durations   suggest: mistyped keys
+//!            └────▶ print: TOML with documentation
+//! ```
+
+mod keys;
+mod print;
+mod settings;
+mod suggest;
+mod units;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cli::ConfigArgs;
+
+pub(crate) use print::to_toml;
+pub(crate) use settings::{Origin, Settings};
+pub(crate) use units::{format_size, parse_duration};
+
+/// What is wrong with the configuration; all of it is the operator's to change.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The file cannot be read.
+    #[error("cannot read configuration file {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("configuration file {} is not TOML", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Why, with the position.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A key that does not exist.
+    #[error("unknown configuration key `{path}` ({origin}){suggestion}")]
+    Unknown {
+        /// The key as written.
+        path: String,
+        /// Where it is written.
+        origin: Origin,
+        /// What may be meant.
+        suggestion: String,
+    },
+    /// A value that the key does not take.
+    #[error("configuration key `{path}` ({origin}): {message}")]
+    Value {
+        /// The key.
+        path: &'static str,
+        /// Where the value is written.
+        origin: Origin,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// Everything the program can be told.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// Folder of the WAL and, without S3, of the lake.
+    pub(crate) data: PathBuf,
+    /// Address of the main port.
+    pub(crate) listen: String,
+    /// Addresses of the classic ports.
+    pub(crate) ports: Ports,
+    /// How connections are served.
+    pub(crate) http: Http,
+    /// How the program logs.
+    pub(crate) log: Log,
+    /// How data is stored.
+    pub(crate) storage: storage::StoreOptions,
+    /// Where the lake is, if not in the data folder.
+    pub(crate) s3: Option<S3>,
+    /// What queries may use.
+    pub(crate) limits: exec::Limits,
+    /// What the query APIs accept.
+    pub(crate) api: api::ApiOptions,
+    /// What is taken in.
+    pub(crate) ingest: ingest::IngestOptions,
+    /// Whether requests name their tenant.
+    pub(crate) multi_tenancy: bool,
+}
+
+/// Addresses of the classic ports; `None`: off.
+#[derive(Clone, Debug)]
+pub(crate) struct Ports {
+    /// OTLP over gRPC.
+    pub(crate) otlp_grpc: Option<String>,
+    /// OTLP over HTTP.
+    pub(crate) otlp_http: Option<String>,
+    /// The Prometheus API at its root.
+    pub(crate) prometheus: Option<String>,
+    /// The Loki API at its root.
+    pub(crate) loki: Option<String>,
+    /// The Tempo API at its root.
+    pub(crate) tempo: Option<String>,
+}
+
+/// How connections are served.
+#[derive(Clone, Debug)]
+pub(crate) struct Http {
+    /// Connections open at once on each port.
+    pub(crate) connections_max: usize,
+    /// Whether answers are compressed.
+    pub(crate) compression: bool,
+    /// Origin whose pages may send OTLP; `*` any; `None` none.
+    pub(crate) cors_origin: Option<String>,
+    /// How long a stopping server waits for running requests.
+    pub(crate) shutdown_grace: Duration,
+}
+
+/// How the program logs.
+#[derive(Clone, Debug)]
+pub(crate) struct Log {
+    /// A level, or directives by crate.
+    pub(crate) level: String,
+    /// JSON instead of text.
+    pub(crate) json: bool,
+}
+
+/// An S3 bucket that holds the lake.
+#[derive(Clone)]
+pub(crate) struct S3 {
+    /// Name of the bucket.
+    pub(crate) bucket: String,
+    /// Folder in the bucket; `None`: its root.
+    pub(crate) prefix: Option<String>,
+    /// URL of the server; `None`: AWS.
+    pub(crate) endpoint: Option<String>,
+    /// Region of the bucket.
+    pub(crate) region: String,
+    /// Access key and secret; `None`: from the environment or the instance's role.
+    pub(crate) key: Option<(String, String)>,
+    /// Whether the endpoint may be without TLS.
+    pub(crate) allow_http: bool,
+    /// Whether the bucket is part of the host name.
+    pub(crate) virtual_hosted: bool,
+}
+
+impl std::fmt::Debug for S3 {
+    /// Leaves out the key, which must not reach a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("S3")
+            .field("bucket", &self.bucket)
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// The settings as typed options.
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let data = PathBuf::from(settings.text("data"));
+        Self {
+            listen: settings.text("listen"),
+            ports: Ports {
+                otlp_grpc: non_empty(settings.text("ports.otlp_grpc")),
+                otlp_http: non_empty(settings.text("ports.otlp_http")),
+                prometheus: non_empty(settings.text("ports.prometheus")),
+                loki: non_empty(settings.text("ports.loki")),
+                tempo: non_empty(settings.text("ports.tempo")),
+            },
+            http: Http {
+                connections_max: count(settings, "http.connections_max"),
+                compression: settings.switch("http.compression"),
+                cors_origin: non_empty(settings.text("http.cors_origin")),
+                shutdown_grace: settings.duration("http.shutdown_grace"),
+            },
+            log: Log {
+                level: settings.text("log.level"),
+                json: settings.text("log.format") == "json",
+            },
+            storage: store_options(settings, &data),
+            s3: s3(settings),
+            limits: limits(settings),
+            api: api_options(settings),
+            ingest: ingest_options(settings),
+            multi_tenancy: settings.switch("multi_tenancy"),
+            data,
+        }
+    }
+}
+
+/// The settings of a command: defaults, then the file, the environment and the flags.
+pub(crate) fn load(
+    args: &ConfigArgs,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Settings, Error> {
+    let mut settings = Settings::defaults();
+    if let Some(path) = &args.config {
+        settings.merge_file(path, &read(path)?)?;
+    }
+    settings.merge_environment(environment)?;
+    let set = args.set.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+    settings.merge_flags(set)?;
+    let named = [("data", &args.data), ("listen", &args.listen)];
+    settings.merge_flags(
+        named.iter().filter_map(|(path, text)| text.as_deref().map(|text| (*path, text))),
+    )?;
+    Ok(settings)
+}
+
+fn read(path: &Path) -> Result<String, Error> {
+    let failed = |source| Error::Read { path: path.to_owned(), source };
+    let bytes = std::fs::metadata(path).map_err(failed)?.len();
+    if bytes > settings::FILE_BYTES_MAX {
+        let limit = format_size(settings::FILE_BYTES_MAX);
+        return Err(failed(std::io::Error::other(format!("file is larger than {limit}"))));
+    }
+    std::fs::read_to_string(path).map_err(failed)
+}
+
+fn store_options(settings: &Settings, data: &Path) -> storage::StoreOptions {
+    let durability = match settings.text("storage.durability").as_str() {
+        "interval" => storage::Durability::Interval(settings.duration("storage.sync_interval")),
+        "none" => storage::Durability::None,
+        _ => storage::Durability::Fsync,
+    };
+    let mut options = storage::StoreOptions::new(data);
+    options.durability = durability;
+    options.memtable_bytes_max = count(settings, "storage.memtable_bytes");
+    options.flush_interval = settings.duration("storage.flush_interval");
+    options.buffered_bytes_max = count(settings, "storage.buffered_bytes");
+    options.wal_segment_bytes = settings.number("storage.wal_segment_bytes");
+    options.row_group_rows = count(settings, "storage.row_group_rows");
+    options
+}
+
+fn s3(settings: &Settings) -> Option<S3> {
+    let key = non_empty(settings.text("storage.s3.access_key_id"))
+        .map(|id| (id, settings.text("storage.s3.secret_access_key")));
+    Some(S3 {
+        bucket: non_empty(settings.text("storage.s3.bucket"))?,
+        prefix: non_empty(settings.text("storage.s3.prefix")),
+        endpoint: non_empty(settings.text("storage.s3.endpoint")),
+        region: settings.text("storage.s3.region"),
+        key,
+        allow_http: settings.switch("storage.s3.allow_http"),
+        virtual_hosted: settings.switch("storage.s3.virtual_hosted"),
+    })
+}
+
+fn limits(settings: &Settings) -> exec::Limits {
+    exec::Limits {
+        memory_bytes_max: count(settings, "query.memory_bytes"),
+        samples_max: count(settings, "query.samples_max"),
+        series_max: count(settings, "query.series_max"),
+        steps_max: steps_max(settings),
+        timeout: settings.duration("query.timeout"),
+        concurrency_max: count(settings, "query.concurrency_max").max(1),
+        depth_max: count(settings, "query.depth_max"),
+    }
+}
+
+fn api_options(settings: &Settings) -> api::ApiOptions {
+    api::ApiOptions {
+        multi_tenant: settings.switch("multi_tenancy"),
+        timeout: settings.duration("query.timeout"),
+        lookback: settings.duration("query.lookback"),
+        steps_max: steps_max(settings),
+        log_records_max: count(settings, "query.log_records_max"),
+        traces_max: count(settings, "query.traces_max"),
+        sql_rows_max: count(settings, "query.sql_rows_max"),
+        ..api::ApiOptions::default()
+    }
+}
+
+fn ingest_options(settings: &Settings) -> ingest::IngestOptions {
+    let limits = ingest::Limits {
+        body_bytes_max: count(settings, "ingest.body_bytes"),
+        inflated_bytes_max: count(settings, "ingest.inflated_bytes"),
+        inflight_bytes_max: count(settings, "ingest.inflight_bytes"),
+        past_max: settings.duration("ingest.past_max"),
+        ahead_max: settings.duration("ingest.ahead_max"),
+        ..ingest::Limits::default()
+    };
+    let multi_tenancy = settings.switch("multi_tenancy");
+    ingest::IngestOptions { multi_tenancy, limits, ..ingest::IngestOptions::default() }
+}
+
+fn steps_max(settings: &Settings) -> u32 {
+    u32::try_from(settings.number("query.steps_max")).unwrap_or(u32::MAX)
+}
+
+fn count(settings: &Settings, path: &str) -> usize {
+    usize::try_from(settings.number(path)).unwrap_or(usize::MAX)
+}
+
+fn non_empty(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! The parts of a running server, opened in order and closed in order.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use api::{Api, ApiStats};
+use exec::Session;
+use ingest::{Decoder, Ingest, IngestStats};
+use storage::{Store, StoreStats};
+use tracing::info;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::objects;
+
+/// The parts of a running server.
+#[derive(Clone, Debug)]
+pub(crate) struct Engine {
+    /// What is stored.
+    store: Arc<Store>,
+    /// The way in.
+    pub(crate) ingest: Arc<Ingest>,
+    /// Where queries run.
+    pub(crate) session: Arc<Session>,
+    /// The query APIs.
+    pub(crate) api: Arc<Api>,
+    /// How Flight SQL finds its tenant.
+    pub(crate) flight: flight::Options,
+}
+
+/// Everything the parts count.
+#[derive(Clone, Debug)]
+pub(crate) struct EngineStats {
+    /// What came in.
+    pub(crate) ingest: IngestStats,
+    /// What is stored.
+    pub(crate) store: StoreStats,
+    /// What was asked.
+    pub(crate) api: ApiStats,
+}
+
+impl Engine {
+    /// Opens the lake, which replays the WAL, and everything above it.
+    pub(crate) async fn open(config: &Config) -> Result<Self, Error> {
+        let began = Instant::now();
+        let mut options = config.storage.clone();
+        if let Some(s3) = &config.s3 {
+            options.objects = Some(objects::open(s3).await?);
+        }
+        let decoder = Arc::new(Decoder::new(&config.ingest));
+        let store = Store::open(options, decoder).await.map_err(|source| Error::Store {
+            what: format!("cannot open the lake in {}", config.data.display()),
+            source,
+        })?;
+        let session =
+            Session::new(Arc::clone(&store), config.limits.clone()).map_err(Error::Engine)?;
+        let session = Arc::new(session);
+        info!(
+            data = %config.data.display(),
+            elapsed_ms = began.elapsed().as_millis(),
+            "the lake is open"
+        );
+        Ok(Self {
+            ingest: Arc::new(Ingest::new(Arc::clone(&store), config.ingest.clone())),
+            api: Api::new(Arc::clone(&session), config.api.clone()),
+            flight: flight::Options {
+                multi_tenant: config.multi_tenancy,
+                ..flight::Options::default()
+            },
+            session,
+            store,
+        })
+    }
+
+    /// What all parts count.
+    pub(crate) fn stats(&self) -> EngineStats {
+        EngineStats {
+            ingest: self.ingest.stats(),
+            store: self.store.stats(),
+            api: self.api.stats(),
+        }
+    }
+
+    /// Flushes and closes the lake; later writes are refused.
+    pub(crate) async fn close(self) -> Result<(), Error> {
+        let began = Instant::now();
+        let what = || "cannot close the lake".to_owned();
+        let closed = self.store.close().await;
+        closed.map_err(|source| Error::Store { what: what(), source })?;
+        info!(elapsed_ms = began.elapsed().as_millis(), "the lake is flushed and closed");
+        Ok(())
+    }
+}

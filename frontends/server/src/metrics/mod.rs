@@ -1,0 +1,148 @@
+//! The server's own metrics, in the text format of Prometheus.
+
+mod process;
+mod text;
+
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use schemas::tables::Table;
+
+use self::process::ProcessStats;
+use self::text::{Kind, Writer};
+use crate::engine::EngineStats;
+
+/// Answers `/metrics`.
+pub(crate) fn respond(stats: &EngineStats) -> Response {
+    let text = render(stats, &process::read());
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+fn render(stats: &EngineStats, process: &ProcessStats) -> String {
+    let mut out = Writer::default();
+    ingest(&mut out, stats);
+    store(&mut out, stats);
+    queries(&mut out, stats);
+    own_process(&mut out, process);
+    out.finish()
+}
+
+fn ingest(out: &mut Writer, stats: &EngineStats) {
+    let signals = &stats.ingest.signals;
+    type Read = fn(&ingest::SignalStats) -> u64;
+    let counters: [(&str, &str, Read); 5] = [
+        ("siglake_ingest_requests_total", "Requests answered, refused ones included.", |s| {
+            s.requests
+        }),
+        ("siglake_ingest_bytes_total", "Bytes of request bodies as received.", |s| s.bytes),
+        (
+            "siglake_ingest_rows_received_total",
+            "Log records, data points and spans received; the sum of stored and rejected.",
+            |s| s.received_rows,
+        ),
+        ("siglake_ingest_rows_stored_total", "Log records, data points and spans stored.", |s| {
+            s.stored_rows
+        }),
+        (
+            "siglake_ingest_rows_rejected_total",
+            "Log records, data points and spans rejected one by one.",
+            |s| s.rejected_rows,
+        ),
+    ];
+    for (name, help, read) in counters {
+        out.family(name, Kind::Counter, help);
+        for (signal, stats) in signals {
+            out.sample(name, &[("signal", signal.name())], read(stats) as f64);
+        }
+    }
+    let name = "siglake_ingest_requests_refused_total";
+    out.family(name, Kind::Counter, "Requests refused as a whole, by kind of error.");
+    for (kind, count) in &stats.ingest.refused {
+        out.sample(name, &[("kind", kind)], *count as f64);
+    }
+    let name = "siglake_ingest_rejections_total";
+    out.family(name, Kind::Counter, "Records rejected one by one, by reason.");
+    for (reason, count) in &stats.ingest.rejected {
+        out.sample(name, &[("reason", reason)], *count as f64);
+    }
+    let help = "Bytes of the requests under way, as received and as inflated.";
+    out.gauge("siglake_ingest_inflight_bytes", help, stats.ingest.inflight_bytes as f64);
+}
+
+fn store(out: &mut Writer, stats: &EngineStats) {
+    let store = &stats.store;
+    let seconds = |ns: u64| ns as f64 / 1e9;
+    out.counter("siglake_wal_bytes_total", "Bytes appended to the WAL.", store.wal_bytes as f64);
+    out.counter("siglake_wal_syncs_total", "Times the WAL was synced.", store.wal_syncs as f64);
+    let help = "Time spent in syncing the WAL.";
+    out.counter("siglake_wal_sync_seconds_total", help, seconds(store.wal_sync_ns));
+    let help = "Bytes in memtables, active and being flushed.";
+    out.gauge("siglake_memtable_bytes", help, store.memtable_bytes as f64);
+    let name = "siglake_store_rows_total";
+    out.family(name, Kind::Counter, "Rows appended, by table.");
+    for (table, rows) in Table::ALL.iter().zip(store.rows) {
+        out.sample(name, &[("table", table.name())], rows as f64);
+    }
+    out.counter("siglake_flushes_total", "Memtables flushed.", store.flushes as f64);
+    let help = "Time spent in flushes.";
+    out.counter("siglake_flush_seconds_total", help, seconds(store.flush_ns));
+    let help = "Flushes that failed and are tried again.";
+    out.counter("siglake_flush_errors_total", help, store.flush_errors as f64);
+    out.gauge("siglake_segments", "Live segments of all tables.", store.segments as f64);
+    out.gauge("siglake_segment_bytes", "Bytes of live segments.", store.segment_bytes as f64);
+    out.gauge("siglake_series", "Metric series in the index.", store.series as f64);
+    out.gauge("siglake_streams", "Log streams in the index.", store.streams as f64);
+}
+
+fn queries(out: &mut Writer, stats: &EngineStats) {
+    let languages = &stats.api.languages;
+    out.gauge("siglake_queries_running", "Queries that run now.", stats.api.running as f64);
+    let name = "siglake_queries_total";
+    out.family(name, Kind::Counter, "Queries ended, by language and outcome.");
+    for stats in languages {
+        let outcomes = [
+            ("answered", stats.answered),
+            ("refused", stats.refused),
+            ("failed", stats.failed),
+            ("cancelled", stats.cancelled),
+        ];
+        for (outcome, count) in outcomes {
+            let labels = [("language", stats.language.name()), ("outcome", outcome)];
+            out.sample(name, &labels, count as f64);
+        }
+    }
+    type Read = fn(&api::LanguageStats) -> f64;
+    let counters: [(&str, &str, Read); 3] = [
+        ("siglake_query_seconds_total", "Time that queries took, to the last byte.", |s| {
+            s.duration.as_secs_f64()
+        }),
+        ("siglake_query_rows_read_total", "Samples, records and spans read.", |s| {
+            s.rows_read as f64
+        }),
+        ("siglake_query_bytes_read_total", "Bytes of segments read.", |s| s.bytes_read as f64),
+    ];
+    for (name, help, read) in counters {
+        out.family(name, Kind::Counter, help);
+        for stats in languages {
+            out.sample(name, &[("language", stats.language.name())], read(stats));
+        }
+    }
+}
+
+/// Only what the operating system tells: where it does not, the family is absent.
+fn own_process(out: &mut Writer, process: &ProcessStats) {
+    let name = "siglake_build_info";
+    out.family(name, Kind::Gauge, "Always 1; the version is in the label.");
+    out.sample(name, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    if let Some(bytes) = process.resident_bytes {
+        out.gauge("process_resident_memory_bytes", "Resident memory.", bytes as f64);
+    }
+    if let Some(seconds) = process.cpu_seconds {
+        out.counter("process_cpu_seconds_total", "Processor time, user and system.", seconds);
+    }
+    if let Some(files) = process.open_files {
+        out.gauge("process_open_fds", "Open file descriptors.", files as f64);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! Tests of the server's own metrics.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use schemas::model::Signal;
+
+use super::*;
+
+fn stats() -> EngineStats {
+    let languages = api::Language::ALL.map(|language| api::LanguageStats {
+        language,
+        answered: 5,
+        refused: 1,
+        failed: 0,
+        cancelled: 2,
+        duration: Duration::from_millis(1500),
+        rows_read: 10,
+        bytes_read: 20,
+    });
+    let signal = ingest::SignalStats {
+        requests: 3,
+        bytes: 400,
+        received_rows: 12,
+        stored_rows: 10,
+        rejected_rows: 2,
+    };
+    EngineStats {
+        ingest: ingest::IngestStats {
+            signals: Signal::ALL.iter().map(|s| (*s, signal.clone())).collect(),
+            refused: vec![("limit", 4)],
+            rejected: vec![("too_old", 2)],
+            inflight_bytes: 7,
+        },
+        store: storage::StoreStats { wal_sync_ns: 2_500_000_000, ..Default::default() },
+        api: api::ApiStats { running: 1, languages: languages.into() },
+    }
+}
+
+fn rendered() -> String {
+    let process =
+        ProcessStats { resident_bytes: Some(1024), cpu_seconds: Some(0.5), open_files: Some(9) };
+    render(&stats(), &process)
+}
+
+#[test]
+fn samples_carry_their_values_and_labels() {
+    let text = rendered();
+    for line in [
+        "siglake_ingest_rows_received_total{signal=\"logs\"} 12",
+        "siglake_ingest_requests_refused_total{kind=\"limit\"} 4",
+        "siglake_wal_sync_seconds_total 2.5",
+        "siglake_queries_total{language=\"promql\",outcome=\"cancelled\"} 2",
+        "siglake_query_seconds_total{language=\"sql\"} 1.5",
+        "siglake_store_rows_total{table=\"spans\"} 0",
+        "process_resident_memory_bytes 1024",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn every_family_is_described_once_and_stands_together() {
+    let text = rendered();
+    let mut kinds: HashMap<&str, &str> = HashMap::new();
+    let mut helped: HashSet<&str> = HashSet::new();
+    let mut current = "";
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (name, help) = rest.split_once(' ').unwrap();
+            assert!(helped.insert(name), "{name} is described twice");
+            assert!(help.ends_with('.'), "{help}");
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            kinds.insert(name, kind);
+            current = name;
+        } else {
+            let name = line.split(['{', ' ']).next().unwrap();
+            assert_eq!(name, current, "a sample outside its family");
+            let value = line.rsplit(' ').next().unwrap();
+            assert!(value.parse::<f64>().is_ok(), "{line}");
+        }
+    }
+    for (name, kind) in kinds {
+        assert_eq!(kind == "counter", name.ends_with("_total"), "{name} {kind}");
+    }
+}
+
+#[test]
+fn label_values_are_escaped() {
+    let mut out = Writer::default();
+    out.sample("m", &[("l", "a\"b\\c\nd")], 1.0);
+    assert_eq!(out.finish(), "m{l=\"a\\\"b\\\\c\\nd\"} 1\n");
+}
+
+#[test]
+fn process_files_are_read() {
+    assert_eq!(process::resident_bytes("Name:\tx\nVmRSS:\t  2048 kB\n"), Some(2_097_152));
+    assert_eq!(process::resident_bytes("Name:\tx\n"), None);
+    let stat = "12 (a b) c) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0";
+    assert_eq!(process::cpu_seconds(stat), Some(2.0));
+    assert_eq!(process::cpu_seconds(""), None);
+}

@@ -1,0 +1,157 @@
+//! Who answers on which path of which port.
+//!
+//! ```text
+//!  main port   /  /ready  /healthy  /metrics  /sql
+//!              /prometheus/…  /loki/…  /tempo/…  /loki/api/v1/… (as pushing clients write it)
+//!              /v1/{logs,metrics,traces}                          OTLP over HTTP
+//!              /opentelemetry.proto.…  /arrow.flight.protocol.…   gRPC
+//!  classic     one of the protocols, at its root
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use tower::ServiceExt as _;
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+
+use crate::config::Http;
+use crate::engine::Engine;
+use crate::{home, metrics};
+
+/// The protocol of a classic port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// OTLP over gRPC.
+    OtlpGrpc,
+    /// OTLP over HTTP.
+    OtlpHttp,
+    /// The Prometheus API.
+    Prometheus,
+    /// The Loki API.
+    Loki,
+    /// The Tempo API.
+    Tempo,
+}
+
+/// Builds the routers of all ports over one engine.
+#[derive(Clone, Debug)]
+pub(crate) struct Routes {
+    engine: Engine,
+    http: Http,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Routes {
+    /// Routes to an engine; `/ready` denies once `stopping` is set.
+    pub(crate) fn new(engine: Engine, http: Http, stopping: Arc<AtomicBool>) -> Self {
+        Self { engine, http, stopping }
+    }
+
+    /// The main port: everything.
+    pub(crate) fn main(&self) -> Router {
+        let api = &self.engine.api;
+        let loki = api::loki_router(Arc::clone(api));
+        let engine = self.engine.clone();
+        let http = Router::new()
+            .route("/", get(|| async { Html(home::PAGE) }))
+            .route("/metrics", get(move || async move { metrics::respond(&engine.stats()) }))
+            .nest("/prometheus", api::prometheus_router(Arc::clone(api)))
+            .nest("/loki", loki.clone())
+            .nest("/tempo", api::tempo_router(Arc::clone(api)))
+            .merge(api::sql_router(Arc::clone(api)))
+            .merge(self.health())
+            .merge(self.otlp_http())
+            .fallback(move |request| elsewhere(loki.clone(), request));
+        self.compressed(http).merge(self.grpc())
+    }
+
+    /// A classic port: one protocol at its root.
+    pub(crate) fn classic(&self, protocol: Protocol) -> Router {
+        let api = Arc::clone(&self.engine.api);
+        match protocol {
+            Protocol::OtlpGrpc => self.grpc().fallback(not_found),
+            Protocol::OtlpHttp => self.otlp_http().fallback(not_found),
+            Protocol::Prometheus => self.compressed(api::prometheus_router(api)),
+            Protocol::Loki => self.compressed(api::loki_router(api)),
+            Protocol::Tempo => self.compressed(api::tempo_router(api)),
+        }
+    }
+
+    fn health(&self) -> Router {
+        let stopping = Arc::clone(&self.stopping);
+        let ready = move || async move {
+            if stopping.load(Ordering::Relaxed) {
+                (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+            } else {
+                (StatusCode::OK, "ready\n")
+            }
+        };
+        Router::new().route("/ready", get(ready)).route("/healthy", get(|| async { "healthy\n" }))
+    }
+
+    fn otlp_http(&self) -> Router {
+        let router = ingest::http_router(Arc::clone(&self.engine.ingest));
+        match self.http.cors_origin.as_deref().map(cors) {
+            Some(layer) => router.layer(layer),
+            None => router,
+        }
+    }
+
+    fn grpc(&self) -> Router {
+        let session = Arc::clone(&self.engine.session);
+        ingest::grpc_routes(Arc::clone(&self.engine.ingest))
+            .merge(flight::routes(session, self.engine.flight.clone()))
+    }
+
+    fn compressed(&self, router: Router) -> Router {
+        if self.http.compression { router.layer(CompressionLayer::new()) } else { router }
+    }
+}
+
+/// Browser pages of this origin may send OTLP.
+fn cors(origin: &str) -> CorsLayer {
+    let origin = match HeaderValue::from_str(origin) {
+        Ok(origin) if origin != "*" => AllowOrigin::exact(origin),
+        _ => AllowOrigin::any(),
+    };
+    let headers = ["content-type", "content-encoding", "authorization", "x-scope-orgid"];
+    CorsLayer::new()
+        .allow_origin(origin)
+        .allow_methods([Method::POST])
+        .allow_headers(AllowHeaders::list(headers.map(HeaderName::from_static)))
+        .max_age(std::time::Duration::from_secs(3600))
+}
+
+/// Paths that no route has: Loki's own at the root, then nothing.
+///
+/// A fallback and no wildcard route, because that would add its own path parameter to those that
+/// the Loki API reads.
+async fn elsewhere(loki: Router, request: Request) -> Response {
+    if request.uri().path().starts_with("/loki/api/") {
+        let Ok(response) = loki.oneshot(request).await;
+        return response;
+    }
+    not_found(request).await
+}
+
+/// gRPC clients are told in their way, others with a hint.
+async fn not_found(request: Request) -> Response {
+    let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if content_type.is_some_and(|value| value.starts_with(b"application/grpc")) {
+        let method = request.uri().path().to_owned();
+        return tonic::Status::unimplemented(format!("no method {method}")).into_http();
+    }
+    let path = request.uri().path();
+    let hint = format!("nothing answers at {path:.200}; `/` lists what runs here\n");
+    (StatusCode::NOT_FOUND, hint).into_response()
+}
+
+#[cfg(test)]
+mod tests;
