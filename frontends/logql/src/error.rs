@@ -51,7 +51,9 @@ impl Error {
     /// A pattern was refused.
     pub(crate) fn pattern(error: PatternError) -> Self {
         let message = match &error {
-            PatternError::Invalid { source, .. } => format!("{error}: {source}"),
+            PatternError::Invalid { source, .. } => {
+                format!("error parsing regexp: {error}: {source}")
+            }
             PatternError::TooLong { .. } => error.to_string(),
         };
         Self::invalid(message)

@@ -86,6 +86,7 @@ fn refused_queries() {
         (r#"{app="x"} |~ ip("1.1.1.1")"#, ErrorKind::Invalid, "ip: invalid operation"),
         (r#"{app="x"} |= ip("1.1.1")"#, ErrorKind::Invalid, "ip: invalid pattern"),
         (r#"{app="x"} | regexp "a""#, ErrorKind::Invalid, "at least one named capture"),
+        (r#"{app="x"} | regexp "(?P<x>.)(?P<x>.)""#, ErrorKind::Invalid, "duplicate extracted"),
         (r#"{app="x"} | pattern "a""#, ErrorKind::Invalid, "invalid pattern parser"),
         (r#"{app="x"} | pattern "<a><b>""#, ErrorKind::Invalid, "consecutive"),
         (r#"{app="x"} |> "<a> b""#, ErrorKind::Invalid, "named captures are not allowed"),

@@ -82,6 +82,9 @@ fn lower_keys(extractions: &[Extraction]) -> Vec<LabelExpression> {
 
 fn lower_regexp(pattern: &str) -> Result<Parser, Error> {
     let stage = format!("| regexp {pattern:?}");
+    if let Some(name) = duplicate_group(pattern) {
+        return Err(in_stage(stage, format!("duplicate extracted label name '{name}'")));
+    }
     let regex = compile_search(pattern).map_err(|error| in_stage(&stage, Error::pattern(error)))?;
     let mut named = regex.capture_names().flatten().peekable();
     if named.peek().is_none() {
@@ -92,6 +95,22 @@ fn lower_regexp(pattern: &str) -> Result<Parser, Error> {
         return Err(in_stage(stage, format!("invalid extracted label name '{name}'")));
     }
     Ok(Parser::Regexp(regex))
+}
+
+/// The first name that two groups of a pattern have.
+fn duplicate_group(pattern: &str) -> Option<&str> {
+    let mut names = Vec::new();
+    for behind in pattern.split("(?").skip(1) {
+        let behind = behind.strip_prefix('P').unwrap_or(behind);
+        let Some((name, _)) = behind.strip_prefix('<').and_then(|rest| rest.split_once('>')) else {
+            continue;
+        };
+        if names.contains(&name) {
+            return Some(name);
+        }
+        names.push(name);
+    }
+    None
 }
 
 pub(super) fn is_label_name(name: &str) -> bool {
