@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use schemas::model::{Signal, TimestampNs};
-use storage::{Frame, Store, Write};
+use storage::{Frame, LabelIndex, Store, Write};
 
 use crate::admit::{Budget, Reservation};
 use crate::body::{self, Encoding, Format};
@@ -168,12 +168,10 @@ impl Ingest {
             encoding,
             body,
             reservation,
-            context: Context {
-                received_ns,
-                limits: Arc::clone(&self.limits),
-                series: self.store.series(tenant),
-                streams: self.store.streams(tenant),
-            },
+            received_ns,
+            limits: Arc::clone(&self.limits),
+            series: self.store.series(tenant),
+            streams: self.store.streams(tenant),
         };
         let is_small = job.body.len() < INLINE_BYTES_MAX;
         let done = if is_small {
@@ -205,7 +203,10 @@ struct Job {
     encoding: Encoding,
     body: Bytes,
     reservation: Reservation,
-    context: Context,
+    received_ns: TimestampNs,
+    limits: Arc<Limits>,
+    series: Arc<LabelIndex>,
+    streams: Arc<LabelIndex>,
 }
 
 /// A decoded body; the reservation is held until it is stored.
@@ -217,7 +218,7 @@ struct Done {
 }
 
 fn decode_job(mut job: Job) -> Result<Done, Error> {
-    let bytes_max = job.context.limits.inflated_bytes_max;
+    let bytes_max = job.limits.inflated_bytes_max;
     let compression = job.encoding.compression;
     let grown = |bytes| job.reservation.grow(bytes);
     let inflated = body::inflate(&job.body, compression, bytes_max, grown)?;
@@ -229,7 +230,13 @@ fn decode_job(mut job: Job) -> Result<Done, Error> {
             (message.clone(), message, body::FRAME_PROTOBUF)
         }
     };
-    let decoded = decode::decode(job.signal, &message, &job.context)?;
+    let context = Context {
+        received_ns: job.received_ns,
+        limits: &job.limits,
+        series: &job.series,
+        streams: &job.streams,
+    };
+    let decoded = decode::decode(job.signal, &message, &context)?;
     Ok(Done { payload, frame_encoding, decoded, _reservation: job.reservation })
 }
 

@@ -1,37 +1,51 @@
 //! Decoding: OTLP bytes → rows.
 //!
 //! ```text
-//!  JSON ─▶ json ─▶ protobuf ─▶ wire ─┬─▶ logs     ─▶ logs, log_streams
-//!                                    ├─▶ metrics  ─▶ metric_samples, metric_histograms,
-//!                     attributes ◀───┤               metric_series, exemplars
-//!                                    └─▶ traces   ─▶ spans
+//!  JSON ─▶ json ─▶ protobuf ─▶ wire ─▶ envelope ─┬─▶ logs     ─▶ logs, log_streams
+//!                                                ├─▶ metrics  ─▶ metric_samples, exemplars,
+//!                                attributes ◀────┤               metric_histograms, metric_series
+//!                                                └─▶ traces   ─▶ spans
 //! ```
 //!
 //! A message that is no protobuf is an error of the whole request; a record that cannot be kept
 //! as it was sent is rejected alone. The same bytes, time of receipt and limits always make the
 //! same rows, which is what lets the WAL hold bodies.
 
+pub(crate) mod attributes;
+mod envelope;
+mod logs;
+mod traces;
+mod wire;
+
 use std::sync::Arc;
 
 use schemas::model::{Signal, TimestampNs};
 use storage::{Frame, LabelIndex, TableBatch};
 
+use self::wire::Malformed;
 use crate::IngestOptions;
-use crate::admit::Rejections;
-use crate::error::Error;
-use crate::limits::Limits;
+use crate::admit::{Reason, Rejection, Rejections, TimeBounds};
+use crate::body;
+use crate::error::{Error, ErrorKind};
+use crate::limits::{LABEL_BYTES_PER_REQUEST_MAX, Limits, REPLAY_BYTES_MAX, ROWS_PER_REQUEST_MAX};
 
 /// What decoding needs beside the bytes.
-#[derive(Clone, Debug)]
-pub(crate) struct Context {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'c> {
     /// When the request was received.
     pub(crate) received_ns: TimestampNs,
     /// Limits of records.
-    pub(crate) limits: Arc<Limits>,
+    pub(crate) limits: &'c Limits,
     /// The tenant's known series.
-    pub(crate) series: Arc<LabelIndex>,
+    pub(crate) series: &'c LabelIndex,
     /// The tenant's known streams.
-    pub(crate) streams: Arc<LabelIndex>,
+    pub(crate) streams: &'c LabelIndex,
+}
+
+impl Context<'_> {
+    fn time_bounds(&self) -> TimeBounds {
+        TimeBounds::new(self.limits, self.received_ns)
+    }
 }
 
 /// What a request decodes to.
@@ -45,18 +59,133 @@ pub(crate) struct Decoded {
     pub(crate) rejections: Rejections,
 }
 
+/// Why a record, a scope, a resource or all could not be decoded.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The bytes are no message: the request fails.
+    Malformed(Malformed),
+    /// More rows than a request may make: the request fails.
+    TooManyRows,
+    /// What was being read is rejected, the rest is not.
+    Rejected(Box<Rejection>),
+}
+
+impl From<Rejection> for Failure {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(Box::new(rejection))
+    }
+}
+
+impl From<Malformed> for Error {
+    fn from(malformed: Malformed) -> Self {
+        Self::new(ErrorKind::Invalid, format!("body is no OTLP protobuf: {}", malformed.0))
+    }
+}
+
+/// Counts what a request holds, and keeps it within the limits of a request.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    received: u64,
+    rejections: Rejections,
+    rows: usize,
+    label_bytes: usize,
+}
+
+impl Tally {
+    /// Counts a record that was read.
+    fn receive(&mut self) {
+        self.received += 1;
+    }
+
+    /// Counts rows, events, links or buckets that are about to be made.
+    fn make_rows(&mut self, rows: usize) -> Result<(), Failure> {
+        self.rows = self.rows.saturating_add(rows);
+        if self.rows > ROWS_PER_REQUEST_MAX {
+            return Err(Failure::TooManyRows);
+        }
+        Ok(())
+    }
+
+    /// Counts bytes of labels that are about to be added to the series or stream table.
+    fn make_labels(&mut self, bytes: usize) -> Result<(), Failure> {
+        let total = self.label_bytes.saturating_add(bytes);
+        if total > LABEL_BYTES_PER_REQUEST_MAX {
+            let message = format!(
+                "new series and streams of the request have more than \
+                 {LABEL_BYTES_PER_REQUEST_MAX} bytes of labels, the limit"
+            );
+            return Err(Rejection::new(Reason::Labels, message).into());
+        }
+        self.label_bytes = total;
+        Ok(())
+    }
+
+    /// Counts `records` records that were received and failed together; passes on what fails the
+    /// request.
+    fn reject(&mut self, failure: Failure, records: u64) -> Result<(), Error> {
+        self.received += records;
+        self.fail(failure, records)
+    }
+
+    /// The same for records that were counted as received.
+    fn fail(&mut self, failure: Failure, records: u64) -> Result<(), Error> {
+        match failure {
+            Failure::Rejected(rejection) => {
+                self.rejections.add(*rejection, records);
+                Ok(())
+            }
+            Failure::Malformed(malformed) => Err(malformed.into()),
+            Failure::TooManyRows => {
+                let message =
+                    format!("request makes more than {ROWS_PER_REQUEST_MAX} rows, the limit");
+                Err(Error::new(ErrorKind::TooLarge, message))
+            }
+        }
+    }
+
+    fn finish(self, batches: Vec<Option<TableBatch>>) -> Decoded {
+        Decoded {
+            batches: batches.into_iter().flatten().collect(),
+            received: self.received,
+            rejections: self.rejections,
+        }
+    }
+}
+
 /// The rows of a protobuf export request.
 pub(crate) fn decode(
-    _signal: Signal,
-    _message: &[u8],
-    _context: &Context,
+    signal: Signal,
+    request: &[u8],
+    context: &Context<'_>,
 ) -> Result<Decoded, Error> {
-    Ok(Decoded::default())
+    match signal {
+        Signal::Logs => logs::decode(request, context),
+        Signal::Metrics => Ok(Decoded::default()),
+        Signal::Traces => traces::decode(request, context),
+    }
 }
 
 /// A JSON export request as protobuf.
 pub(crate) fn transcode_json(_signal: Signal, _json: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(Vec::new())
+}
+
+/// A time that is not the record's own; zero means that it was not sent.
+fn optional_time(time_ns: u64, what: &str) -> Result<Option<TimestampNs>, Failure> {
+    match i64::try_from(time_ns) {
+        Ok(0) => Ok(None),
+        Ok(time_ns) => Ok(Some(time_ns)),
+        Err(_) => {
+            let message = format!("{what} {time_ns} is out of range");
+            Err(Rejection::new(Reason::OutOfRange, message).into())
+        }
+    }
+}
+
+/// An id of `N` bytes that are not all zero.
+fn valid_id<const N: usize>(id: &[u8]) -> Option<&[u8; N]> {
+    let id = <&[u8; N]>::try_from(id).ok()?;
+    id.iter().any(|byte| *byte != 0).then_some(id)
 }
 
 /// Turns WAL frames back into rows.
@@ -73,12 +202,19 @@ impl Decoder {
 }
 
 impl storage::Decode for Decoder {
+    /// Takes the frame's time of receipt for now, so the same records are within the time bounds
+    /// as when they came.
     fn decode(
         &self,
-        _frame: &Frame,
-        _series: &LabelIndex,
-        _streams: &LabelIndex,
+        frame: &Frame,
+        series: &LabelIndex,
+        streams: &LabelIndex,
     ) -> Result<Vec<TableBatch>, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Vec::new())
+        let compression = body::frame_compression(frame.encoding)?;
+        let unlimited = |_| Ok(());
+        let request = body::inflate(&frame.payload, compression, REPLAY_BYTES_MAX, unlimited)?;
+        let context =
+            Context { received_ns: frame.received_ns, limits: &self.limits, series, streams };
+        Ok(decode(frame.signal, &request, &context)?.batches)
     }
 }
