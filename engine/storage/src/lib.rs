@@ -11,13 +11,22 @@
 //! The crate knows tables, time ranges and label matchers; it knows no wire format and no query
 //! language. Read [`store`] first.
 
+mod catalog;
+mod clock;
 mod error;
 #[cfg(test)]
 mod fixtures;
+mod flush;
 mod index;
+mod memtable;
+mod objects;
 mod options;
+mod recover;
+mod segment;
 mod snapshot;
 mod store;
+mod wal;
+mod writer;
 
 pub use error::{Error, ErrorKind};
 pub use index::{LabelIndex, SeriesEntry, SeriesInfo, StreamInfo};

@@ -1,13 +1,31 @@
 //! The store: one room for the WAL, the memtables and the catalogs.
+//!
+//! ```text
+//!  append ─▶ queue ─▶ writer thread: group, write, sync ─▶ memtable ─▶ wake the callers
+//!                                        freeze ─▶ frozen ─▶ flush ─▶ segments ─▶ WAL removed
+//! ```
+//!
+//! One thread writes the WAL and fills the memtable, in the order of sequence numbers. Freezing
+//! is a message in the same queue, so a frozen memtable holds exactly the rows of a run of
+//! sequence numbers, and a table's catalog can say up to which number it holds everything.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
 use schemas::model::{Signal, TimestampNs};
 use schemas::tables::Table;
+use tokio::sync::{Notify, oneshot};
 
-use crate::{Error, LabelIndex, Snapshot, StoreOptions};
+use crate::flush::{self, Catalogs};
+use crate::memtable::Memtable;
+use crate::objects::Objects;
+use crate::writer::{Message, Queue};
+use crate::{Error, ErrorKind, LabelIndex, Segment, Snapshot, StoreOptions, TableSnapshot};
 
 /// Rows of one table, in its schema, in any order, of any days.
 #[derive(Clone, Debug)]
@@ -85,51 +103,254 @@ pub struct StoreStats {
 
 /// The lake of one process: append, read, flush.
 #[derive(Debug)]
-pub struct Store {}
+pub struct Store {
+    pub(crate) options: StoreOptions,
+    pub(crate) objects: Objects,
+    pub(crate) catalogs: Catalogs,
+    pub(crate) shared: Arc<Shared>,
+    queue: Queue,
+    /// Held while a flush runs, so that memtables are flushed in the order they were frozen.
+    pub(crate) flushing: tokio::sync::Mutex<()>,
+    _lock: std::fs::File,
+}
+
+/// What the writer thread, the flushes and the readers share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) state: RwLock<State>,
+    pub(crate) indexes: Indexes,
+    pub(crate) counters: Counters,
+    /// Bytes of requests that wait for the WAL.
+    pub(crate) queued_bytes: AtomicUsize,
+    /// Told when the active memtable is full.
+    pub(crate) full: Notify,
+}
+
+/// What can be read now.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) active: Memtable,
+    /// When the first row came into the active memtable.
+    pub(crate) active_since: Option<Instant>,
+    /// Memtables that are being flushed, oldest first.
+    pub(crate) frozen: Vec<Frozen>,
+    pub(crate) segments: HashMap<Table, Vec<Arc<Segment>>>,
+}
+
+/// A memtable that takes no more rows.
+#[derive(Clone, Debug)]
+pub(crate) struct Frozen {
+    pub(crate) rows: Memtable,
+    /// First and last sequence number that it may have rows of.
+    pub(crate) sequences: (u64, u64),
+    /// WAL files up to this number hold nothing but these rows and older ones.
+    pub(crate) wal_files: u64,
+}
+
+impl State {
+    /// Bytes of all memtables.
+    pub(crate) fn memtable_bytes(&self) -> usize {
+        self.active.bytes + self.frozen.iter().map(|frozen| frozen.rows.bytes).sum::<usize>()
+    }
+}
+
+/// The label indexes of all tenants.
+#[derive(Debug, Default)]
+pub(crate) struct Indexes {
+    series: Mutex<HashMap<Arc<str>, Arc<LabelIndex>>>,
+    streams: Mutex<HashMap<Arc<str>, Arc<LabelIndex>>>,
+}
+
+impl Indexes {
+    pub(crate) fn series(&self, tenant: &str) -> Arc<LabelIndex> {
+        of_tenant(&self.series, tenant)
+    }
+
+    pub(crate) fn streams(&self, tenant: &str) -> Arc<LabelIndex> {
+        of_tenant(&self.streams, tenant)
+    }
+
+    /// Adds the rows of a series or stream table; other tables change nothing.
+    pub(crate) fn absorb(&self, tenant: &str, batch: &TableBatch) -> Result<(), Error> {
+        match batch.table {
+            Table::MetricSeries => self.series(tenant).absorb(&batch.rows),
+            Table::LogStreams => self.streams(tenant).absorb(&batch.rows),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn of_tenant(indexes: &Mutex<HashMap<Arc<str>, Arc<LabelIndex>>>, tenant: &str) -> Arc<LabelIndex> {
+    let mut indexes = indexes.lock();
+    if let Some(index) = indexes.get(tenant) {
+        return Arc::clone(index);
+    }
+    let index = Arc::new(LabelIndex::default());
+    indexes.insert(Arc::from(tenant), Arc::clone(&index));
+    index
+}
+
+/// Counters that only ever rise.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) wal_bytes: AtomicU64,
+    pub(crate) wal_syncs: AtomicU64,
+    pub(crate) wal_sync_ns: AtomicU64,
+    pub(crate) rows: [AtomicU64; 7],
+    pub(crate) flushes: AtomicU64,
+    pub(crate) flush_ns: AtomicU64,
+    pub(crate) flush_errors: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn count_rows(&self, batch: &TableBatch) {
+        let at = Table::ALL.iter().position(|table| *table == batch.table);
+        if let Some(rows) = at.and_then(|at| self.rows.get(at)) {
+            rows.fetch_add(batch.rows.num_rows() as u64, Ordering::Relaxed);
+        }
+    }
+}
 
 impl Store {
     /// Opens or creates the lake, loads the catalogs, and replays the WAL.
-    pub async fn open(
-        _options: StoreOptions,
-        _decode: Arc<dyn Decode>,
-    ) -> Result<Arc<Self>, Error> {
-        Ok(Arc::new(Self {}))
+    pub async fn open(options: StoreOptions, decode: Arc<dyn Decode>) -> Result<Arc<Self>, Error> {
+        let opened = crate::recover::open(options, decode).await?;
+        let queue = Queue::start(opened.wal, opened.next_sequence, Arc::clone(&opened.shared))?;
+        let store = Arc::new(Self {
+            options: opened.options,
+            objects: opened.objects,
+            catalogs: opened.catalogs,
+            shared: opened.shared,
+            queue,
+            flushing: tokio::sync::Mutex::default(),
+            _lock: opened.lock,
+        });
+        tokio::spawn(flush::run(Arc::downgrade(&store)));
+        Ok(store)
     }
 
     /// Stores a request. When this returns `Ok`, it is durable and every later snapshot holds it.
     ///
     /// `Limit` if too much is waiting to be flushed, `Unavailable` if the disk refuses.
-    pub async fn append(&self, _write: Write) -> Result<(), Error> {
-        Ok(())
+    pub async fn append(&self, write: Write) -> Result<(), Error> {
+        let bytes = write.frame.payload.len()
+            + write.batches.iter().map(|batch| batch.rows.get_array_memory_size()).sum::<usize>();
+        self.check_room(bytes)?;
+        self.shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let (done, answer) = oneshot::channel();
+        let sent = self.queue.send(Message::Append { write, bytes, done });
+        if sent.is_err() {
+            self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(closed());
+        }
+        answer.await.map_err(|_| closed())?
+    }
+
+    fn check_room(&self, bytes: usize) -> Result<(), Error> {
+        let held = self.shared.state.read().memtable_bytes();
+        let held = held + self.shared.queued_bytes.load(Ordering::Relaxed);
+        if held + bytes <= self.options.buffered_bytes_max {
+            return Ok(());
+        }
+        self.shared.full.notify_one();
+        let message = format!(
+            "{held} bytes wait to be flushed; {bytes} more are over the limit of {} \
+             (buffered_bytes_max)",
+            self.options.buffered_bytes_max
+        );
+        Err(Error::new(ErrorKind::Limit, message))
     }
 
     /// What `tenant` can read now.
-    pub fn snapshot(&self, _tenant: &str) -> Snapshot {
-        unreachable!("written next")
+    pub fn snapshot(&self, tenant: &str) -> Snapshot {
+        let mut tables: HashMap<Table, TableSnapshot> = HashMap::new();
+        {
+            let state = self.shared.state.read();
+            for table in Table::ALL {
+                let of_tenant = |segment: &&Arc<Segment>| segment.tenant.as_ref() == tenant;
+                let segments: Vec<_> = state
+                    .segments
+                    .get(&table)
+                    .into_iter()
+                    .flatten()
+                    .filter(of_tenant)
+                    .cloned()
+                    .collect();
+                let mut batches = Vec::new();
+                for frozen in &state.frozen {
+                    batches.extend(frozen.rows.batches(tenant, table));
+                }
+                batches.extend(state.active.batches(tenant, table));
+                if !(segments.is_empty() && batches.is_empty()) {
+                    tables.insert(table, TableSnapshot { segments, batches });
+                }
+            }
+        }
+        Snapshot {
+            tenant: Arc::from(tenant),
+            objects: self.objects.store(),
+            tables,
+            series: self.series(tenant),
+            streams: self.streams(tenant),
+        }
     }
 
     /// The series index of a tenant.
-    pub fn series(&self, _tenant: &str) -> Arc<LabelIndex> {
-        Arc::default()
+    pub fn series(&self, tenant: &str) -> Arc<LabelIndex> {
+        self.shared.indexes.series(tenant)
     }
 
     /// The stream index of a tenant.
-    pub fn streams(&self, _tenant: &str) -> Arc<LabelIndex> {
-        Arc::default()
+    pub fn streams(&self, tenant: &str) -> Arc<LabelIndex> {
+        self.shared.indexes.streams(tenant)
     }
 
     /// Writes everything in the memtables to segments and releases the WAL.
     pub async fn flush(&self) -> Result<(), Error> {
-        Ok(())
+        flush::flush(self).await
+    }
+
+    /// Freezes the active memtable; nothing happens if it is empty.
+    pub(crate) async fn freeze(&self) -> Result<(), Error> {
+        let (done, answer) = oneshot::channel();
+        self.queue.send(Message::Freeze { done }).map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
     }
 
     /// Flushes and stops the background work; later appends are refused.
     pub async fn close(&self) -> Result<(), Error> {
-        Ok(())
+        let flushed = self.flush().await;
+        self.queue.stop();
+        flushed
     }
 
     /// Counters and gauges.
     pub fn stats(&self) -> StoreStats {
-        StoreStats::default()
+        let counters = &self.shared.counters;
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let state = self.shared.state.read();
+        let segments = || state.segments.values().flatten();
+        let count = |indexes: &Mutex<HashMap<Arc<str>, Arc<LabelIndex>>>| {
+            indexes.lock().values().map(|index| index.len() as u64).sum()
+        };
+        StoreStats {
+            wal_bytes: load(&counters.wal_bytes),
+            wal_syncs: load(&counters.wal_syncs),
+            wal_sync_ns: load(&counters.wal_sync_ns),
+            memtable_bytes: state.memtable_bytes() as u64,
+            rows: std::array::from_fn(|at| load(&counters.rows[at])),
+            flushes: load(&counters.flushes),
+            flush_ns: load(&counters.flush_ns),
+            flush_errors: load(&counters.flush_errors),
+            segments: segments().count() as u64,
+            segment_bytes: segments().map(|segment| segment.bytes).sum(),
+            series: count(&self.shared.indexes.series),
+            streams: count(&self.shared.indexes.streams),
+        }
     }
+}
+
+/// The store takes no more requests.
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Unavailable, "the store is closed")
 }

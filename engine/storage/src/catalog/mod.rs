@@ -1,0 +1,134 @@
+//! The catalog of a table: a Delta Lake transaction log, numbered commits created once.
+//!
+//! ```text
+//!  logs/_delta_log/00000000000000000000.json    protocol, metaData
+//!                  00000000000000000001.json    txn (WAL applied up to), add, add …
+//! ```
+//!
+//! The format is that of the Delta protocol, reader version 1 and writer version 2. Our extras
+//! stand in the `tags` of an `add`, so that live segments can be rebuilt from the log alone.
+//! A `txn` says up to which sequence number of the WAL the table holds everything: what is
+//! replayed after a crash and lies below was committed before.
+
+mod actions;
+mod schema;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use schemas::tables::Table;
+use tokio::sync::Mutex;
+
+use self::actions::Action;
+use crate::objects::{Created, Objects};
+use crate::{Error, ErrorKind, Segment};
+
+/// Numbers that a commit tries, at most: each is lost to another writer's commit.
+const CONFLICTS_MAX: u32 = 100;
+
+/// The log of one table.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    table: Table,
+    objects: Objects,
+    writer: Arc<str>,
+    /// The number of the next commit, as far as this process knows.
+    next: Mutex<u64>,
+}
+
+/// What a log says.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    /// Live segments, in the order of their paths.
+    pub(crate) segments: Vec<Arc<Segment>>,
+    /// Last sequence number of our WAL that the table holds; 0 if there is none.
+    pub(crate) applied: u64,
+}
+
+impl Catalog {
+    /// Reads the log of a table; a table without one is empty. `writer` names our WAL.
+    pub(crate) async fn load(
+        table: Table,
+        objects: Objects,
+        writer: Arc<str>,
+    ) -> Result<(Self, Loaded), Error> {
+        let folder = folder(table);
+        let mut live: BTreeMap<String, Arc<Segment>> = BTreeMap::new();
+        let mut applied = 0;
+        let mut next = 0;
+        for path in objects.list(&folder).await? {
+            let Some(number) = commit_number(&path) else { continue };
+            if number != next {
+                let message = format!("{path}: commit {next} is missing before it");
+                return Err(Error::new(ErrorKind::Damaged, message));
+            }
+            next = number + 1;
+            for action in actions::parse(&path, &objects.read(&path).await?)? {
+                match action {
+                    Action::Add(segment) => {
+                        live.insert(segment.path.clone(), Arc::new(segment));
+                    }
+                    Action::Remove(path) => {
+                        live.remove(&format!("{}/{path}", table.name()));
+                    }
+                    Action::Applied(app, version) if app == application(&writer) => {
+                        applied = applied.max(version);
+                    }
+                    Action::Applied(..) | Action::Other => {}
+                }
+            }
+        }
+        let loaded = Loaded { segments: live.into_values().collect(), applied };
+        Ok((Self { table, objects, writer, next: Mutex::new(next) }, loaded))
+    }
+
+    /// Adds segments, together with the fact that the WAL is applied up to `applied`. Appending
+    /// never conflicts: if another writer took the number, the next one is tried.
+    pub(crate) async fn append(&self, segments: &[Segment], applied: u64) -> Result<(), Error> {
+        let mut next = self.next.lock().await;
+        if *next == 0 {
+            let first = actions::first_commit(self.table)?;
+            self.create(0, first).await?;
+            *next = 1;
+        }
+        let application = application(&self.writer);
+        let body = actions::append_commit(self.table, segments, &application, applied)?;
+        for _ in 0..CONFLICTS_MAX {
+            let ours = self.create(*next, body.clone()).await?;
+            *next += 1;
+            if ours {
+                return Ok(());
+            }
+        }
+        let message = format!(
+            "{}: {CONFLICTS_MAX} commits in a row were lost to other writers",
+            self.table.name()
+        );
+        Err(Error::new(ErrorKind::Unavailable, message))
+    }
+
+    /// Creates a commit; whether it is ours. A commit that exists may be ours, if the answer to
+    /// an earlier attempt was lost: its content tells.
+    async fn create(&self, number: u64, body: Bytes) -> Result<bool, Error> {
+        let path = format!("{}/{number:020}.json", folder(self.table));
+        match self.objects.create(&path, body.clone()).await? {
+            Created::New => Ok(true),
+            Created::Exists => Ok(self.objects.read(&path).await? == body),
+        }
+    }
+}
+
+fn folder(table: Table) -> String {
+    format!("{}/_delta_log", table.name())
+}
+
+/// How our WAL is named in `txn` actions.
+fn application(writer: &str) -> String {
+    format!("siglake-wal-{writer}")
+}
+
+/// The number of a commit; `None` for everything else in the folder.
+fn commit_number(path: &str) -> Option<u64> {
+    path.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()
+}

@@ -1,0 +1,149 @@
+//! Flushing: frozen memtables become segments, then the WAL behind them is removed.
+//!
+//! Tables are committed one by one. When a table's commit has landed, its rows leave the frozen
+//! memtable and its segments appear under one lock, so a reader sees each row once. When all
+//! tables have committed, the WAL files are removed. A crash in between is made good on the next
+//! start: each table's log says up to which sequence number it holds everything.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, TryStreamExt};
+use schemas::tables::Table;
+
+use crate::catalog::Catalog;
+use crate::objects::Created;
+use crate::segment::{self, Encoded, Origin};
+use crate::store::{Frozen, Store};
+use crate::{Error, ErrorKind, Segment};
+
+/// How often age and size of the active memtable are looked at.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Longest wait between two attempts of a flush that fails.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// Segments that are encoded at once.
+const ENCODED_AT_ONCE: usize = 2;
+
+/// The catalogs of all tables.
+#[derive(Debug)]
+pub(crate) struct Catalogs {
+    /// Names our WAL in the catalogs.
+    pub(crate) writer: Arc<str>,
+    /// One for each table.
+    pub(crate) tables: HashMap<Table, Catalog>,
+}
+
+/// Flushes whenever the active memtable is large or old enough, as long as the store lives.
+pub(crate) async fn run(store: Weak<Store>) {
+    let mut backoff = TICK;
+    loop {
+        let Some(alive) = store.upgrade() else { return };
+        let shared = Arc::clone(&alive.shared);
+        drop(alive);
+        // The timer bounds the wait, so whether a notification came first does not matter.
+        let _ = tokio::time::timeout(TICK, shared.full.notified()).await;
+        drop(shared);
+        let Some(alive) = store.upgrade() else { return };
+        if !is_due(&alive) {
+            continue;
+        }
+        if let Err(error) = flush(&alive).await {
+            alive.shared.counters.flush_errors.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(%error, "flush failed; it will be tried again");
+            drop(alive);
+            tokio::time::sleep(backoff).await;
+            backoff = (backoff * 2).min(BACKOFF_MAX);
+        } else {
+            backoff = TICK;
+        }
+    }
+}
+
+fn is_due(store: &Store) -> bool {
+    let state = store.shared.state.read();
+    let old =
+        state.active_since.is_some_and(|since| since.elapsed() >= store.options.flush_interval);
+    old || !state.frozen.is_empty() || state.active.bytes >= store.options.memtable_bytes_max
+}
+
+/// Freezes the active memtable and flushes all frozen ones, oldest first.
+pub(crate) async fn flush(store: &Store) -> Result<(), Error> {
+    let _one_at_a_time = store.flushing.lock().await;
+    store.freeze().await?;
+    loop {
+        let oldest = store.shared.state.read().frozen.first().cloned();
+        let Some(oldest) = oldest else { return Ok(()) };
+        let started = Instant::now();
+        flush_one(store, &oldest).await?;
+        let took = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        store.shared.counters.flush_ns.fetch_add(took, Ordering::Relaxed);
+        store.shared.counters.flushes.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+async fn flush_one(store: &Store, frozen: &Frozen) -> Result<(), Error> {
+    for table in Table::ALL {
+        let segments = write_segments(store, frozen, table).await?;
+        if segments.is_empty() {
+            continue;
+        }
+        let catalog = store.catalogs.tables.get(&table).ok_or_else(|| {
+            Error::new(ErrorKind::Internal, format!("no catalog of {}", table.name()))
+        })?;
+        catalog.append(&segments, frozen.sequences.1).await?;
+        let mut state = store.shared.state.write();
+        if let Some(oldest) = state.frozen.first_mut() {
+            oldest.rows.remove(table);
+        }
+        state.segments.entry(table).or_default().extend(segments.into_iter().map(Arc::new));
+    }
+    store.shared.state.write().frozen.remove(0);
+    let folder = crate::recover::wal_folder(&store.options);
+    let last = frozen.wal_files;
+    tokio::task::spawn_blocking(move || crate::wal::remove(&folder, last)).await.map_err(
+        |error| Error::with_source(ErrorKind::Internal, "removing the WAL was cut off", error),
+    )?
+}
+
+/// Encodes and stores the rows of one table.
+async fn write_segments(
+    store: &Store,
+    frozen: &Frozen,
+    table: Table,
+) -> Result<Vec<Segment>, Error> {
+    let row_group_rows = store.options.row_group_rows;
+    let mut jobs = Vec::new();
+    for (tenant, batches) in frozen.rows.tenants(table) {
+        let origin = Origin {
+            table,
+            tenant: Arc::clone(tenant),
+            sequences: frozen.sequences,
+            writer: Arc::clone(&store.catalogs.writer),
+        };
+        jobs.push(async move {
+            let encoding = tokio::task::spawn_blocking(move || {
+                segment::encode(&origin, &batches, row_group_rows)
+            });
+            let encoded: Vec<Encoded> = encoding.await.map_err(|error| {
+                Error::with_source(ErrorKind::Internal, "encoding was cut off", error)
+            })??;
+            let mut segments = Vec::new();
+            for Encoded { segment, bytes } in encoded {
+                // A flush that is done again may find an object of the same rows, perhaps with
+                // other bytes; the name is ours alone, and no commit has named it yet.
+                if store.objects.create(&segment.path, bytes.clone()).await? == Created::Exists {
+                    store.objects.replace(&segment.path, bytes).await?;
+                }
+                segments.push(segment);
+            }
+            Ok::<_, Error>(segments)
+        });
+    }
+    let written: Vec<Vec<Segment>> =
+        futures::stream::iter(jobs).buffered(ENCODED_AT_ONCE).try_collect().await?;
+    Ok(written.into_iter().flatten().collect())
+}

@@ -1,0 +1,91 @@
+//! Segments: sorted rows of one table, tenant and day, as Parquet.
+//!
+//! ```text
+//!  memtable batches ─ by day ─ sort ─ drop repeated identities ─ encode ─▶ Encoded
+//! ```
+
+mod encode;
+mod sort;
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
+use schemas::tables::{Table, date_of_day};
+
+use crate::{Error, Segment};
+
+/// A segment that is not stored yet.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    /// What the catalog will say of it.
+    pub(crate) segment: Segment,
+    /// The Parquet object.
+    pub(crate) bytes: Bytes,
+}
+
+/// Which rows a segment is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    /// The table.
+    pub(crate) table: Table,
+    /// Whose rows.
+    pub(crate) tenant: Arc<str>,
+    /// First and last sequence number of the log that may have rows here.
+    pub(crate) sequences: (u64, u64),
+    /// Tells the segments of different lakes and rewrites apart.
+    pub(crate) writer: Arc<str>,
+}
+
+/// Encodes rows, one segment a UTC day. Takes a while: not for an async thread.
+pub(crate) fn encode(
+    origin: &Origin,
+    batches: &[RecordBatch],
+    row_group_rows: usize,
+) -> Result<Vec<Encoded>, Error> {
+    let mut segments = Vec::new();
+    for (day, rows) in sort::by_day(origin.table, batches)? {
+        let sorted = sort::sort(origin.table, &rows)?;
+        let (bytes, footer_bytes) = encode::parquet(origin.table, &sorted.rows, row_group_rows)?;
+        let key = origin.table.sort_key();
+        let segment = Segment {
+            path: path(origin, day),
+            tenant: Arc::clone(&origin.tenant),
+            day,
+            bytes: bytes.len() as u64,
+            rows: sorted.rows.num_rows() as u64,
+            min_time_ns: sorted.times.0.saturating_mul(key.time_unit_ns),
+            max_time_ns: sorted.times.1.saturating_mul(key.time_unit_ns),
+            key_ranges: sorted.key_ranges,
+            footer_bytes,
+        };
+        segments.push(Encoded { segment, bytes });
+    }
+    Ok(segments)
+}
+
+/// `<table>/tenant=<t>/date=<day>/0-<first>-<last>-<writer>.parquet`: the same rows of the log
+/// have the same name, so a flush that is done again finds what it wrote before.
+fn path(origin: &Origin, day: i32) -> String {
+    let (first, last) = origin.sequences;
+    format!(
+        "{}/tenant={}/date={}/0-{first:012}-{last:012}-{}.parquet",
+        origin.table.name(),
+        escape(&origin.tenant),
+        date_of_day(day),
+        origin.writer
+    )
+}
+
+/// A tenant's name as a folder name: everything but letters, digits, `-` and `_` as `%XX`.
+fn escape(tenant: &str) -> String {
+    let mut escaped = String::with_capacity(tenant.len());
+    for byte in tenant.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
