@@ -1,0 +1,100 @@
+//! Telemetry from a seed: an hour that ends now, as encoded OTLP requests in order of time.
+
+mod logs;
+mod metrics;
+mod otlp;
+mod spans;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use clap::ValueEnum;
+
+pub(crate) use logs::{NEEDLE, SERVICES};
+
+/// Nanoseconds of a second.
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// The span of time that data is spread over.
+const RANGE_NS: u64 = 3600 * SECOND_NS;
+
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Signal {
+    /// Lines of about 300 bytes with 12 attributes, 512 a request.
+    Logs,
+    /// 10,000 series as of 20 node exporters, every 15 s.
+    Metrics,
+    /// Traces of 10 spans with 11 attributes each, 50 traces a request.
+    Spans,
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub(crate) struct Load {
+    /// Time of its first record in nanoseconds since the epoch.
+    pub(crate) time_ns: u64,
+    /// Records, samples or spans in it.
+    pub(crate) rows: u64,
+    /// The encoded message.
+    pub(crate) body: Bytes,
+}
+
+impl Signal {
+    /// All signals, in the order they are measured in.
+    pub(crate) const ALL: [Self; 3] = [Self::Logs, Self::Metrics, Self::Spans];
+
+    /// What the workload is, for a reader of the figures.
+    pub(crate) fn describe(self) -> &'static str {
+        match self {
+            Self::Logs => "logs: ~300 B body, 12 attributes, 40 streams, 512 records a request",
+            Self::Metrics => "metrics: 10,000 series of 20 hosts every 15 s, 500 samples a request",
+            Self::Spans => "spans: traces of 10 spans, 11 attributes a span, 500 spans a request",
+        }
+    }
+
+    /// Path of the OTLP service over gRPC.
+    pub(crate) fn grpc_path(self) -> &'static str {
+        match self {
+            Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            Self::Spans => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        }
+    }
+
+    /// Path of the OTLP service over HTTP.
+    pub(crate) fn http_path(self) -> &'static str {
+        match self {
+            Self::Logs => "/v1/logs",
+            Self::Metrics => "/v1/metrics",
+            Self::Spans => "/v1/traces",
+        }
+    }
+
+    /// Rows of an hour unless asked otherwise.
+    pub(crate) fn rows_default(self) -> u64 {
+        match self {
+            Self::Logs | Self::Spans => 500_000,
+            Self::Metrics => 2_400_000,
+        }
+    }
+
+    /// About this many rows, spread over the hour that ends at `end_ns`.
+    pub(crate) fn generate(self, rows: u64, seed: u64, end_ns: u64) -> Vec<Load> {
+        let start_ns = end_ns - RANGE_NS;
+        match self {
+            Self::Logs => logs::generate(rows, seed, start_ns),
+            Self::Metrics => metrics::generate(rows, seed, end_ns),
+            Self::Spans => spans::generate(rows, seed, start_ns),
+        }
+    }
+}
+
+/// The last full minute, in nanoseconds since the epoch.
+pub(crate) fn last_minute_ns() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    now / 60 * 60 * SECOND_NS
+}
+
+#[cfg(test)]
+mod tests;
