@@ -19,7 +19,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Take in telemetry and answer queries; needs no configuration.
     Serve(ConfigArgs),
-    /// Serve, and send itself realistic telemetry of a small shop.
+    /// Serve, and send itself realistic telemetry of a small shop; or send it elsewhere.
     Demo(DemoArgs),
     /// Ask a running server.
     Query(QueryArgs),
@@ -50,6 +50,9 @@ pub(crate) struct DemoArgs {
     /// The server's configuration.
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    /// Send to this server (http://host:7400) instead of serving.
+    #[arg(long, value_name = "URL")]
+    pub(crate) target: Option<String>,
     /// What the telemetry is made from: the same seed makes the same telemetry.
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub(crate) seed: u64,

@@ -8,7 +8,7 @@ use crate::error::Error;
 
 /// Prints every key with its documentation, default and value.
 pub(crate) fn run(args: &ConfigArgs) -> Result<(), Error> {
-    let settings = config::load(args, std::env::vars())?;
+    let settings = config::load(args, config::environment())?;
     let text = config::to_toml(&settings);
     std::io::stdout()
         .lock()

@@ -16,27 +16,38 @@ const MARKER: &str = "demo.sent";
 
 /// Serves and sends until SIGINT or SIGTERM.
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Error> {
-    let config = Config::new(&config::load(&args.config, std::env::vars())?);
+    let config = Config::new(&config::load(&args.config, config::environment())?);
     if config.multi_tenancy {
         return Err(Error::Usage("the demo names no tenant: set multi_tenancy=false".to_owned()));
     }
     logging::start(&config.log)?;
     super::runtime()?.block_on(async {
-        let server = Server::start(&config).await?;
-        let url = server.url();
-        let demo = Demo::new(Options {
-            url: url.clone(),
-            seed: args.seed,
-            rate: args.rate,
-            backfill: args.backfill,
-            marker: config.data.join(MARKER),
-        })?;
-        tokio::select! {
-            sent = send(demo, &url) => sent?,
-            () = listen::stop_signal() => {}
+        match &args.target {
+            Some(url) => send_until_stopped(args, &config, url).await,
+            None => {
+                let server = Server::start(&config).await?;
+                let sent = send_until_stopped(args, &config, &server.url()).await;
+                let stopped = server.stop(&config).await;
+                sent.and(stopped)
+            }
         }
-        server.stop(&config).await
     })
+}
+
+async fn send_until_stopped(args: &DemoArgs, config: &Config, url: &str) -> Result<(), Error> {
+    let failed = |source| Error::io(format!("cannot create {}", config.data.display()), source);
+    std::fs::create_dir_all(&config.data).map_err(failed)?;
+    let demo = Demo::new(Options {
+        url: url.to_owned(),
+        seed: args.seed,
+        rate: args.rate,
+        backfill: args.backfill,
+        marker: config.data.join(MARKER),
+    })?;
+    tokio::select! {
+        sent = send(demo, url) => sent,
+        () = listen::stop_signal() => Ok(()),
+    }
 }
 
 async fn send(mut demo: Demo, url: &str) -> Result<(), Error> {

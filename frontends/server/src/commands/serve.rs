@@ -8,7 +8,7 @@ use crate::{listen, logging};
 
 /// Serves until SIGINT or SIGTERM.
 pub(crate) fn run(args: &ConfigArgs) -> Result<(), Error> {
-    let config = Config::new(&config::load(args, std::env::vars())?);
+    let config = Config::new(&config::load(args, config::environment())?);
     logging::start(&config.log)?;
     super::runtime()?.block_on(async {
         let server = Server::start(&config).await?;

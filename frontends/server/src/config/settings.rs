@@ -119,7 +119,11 @@ impl Settings {
                 continue;
             }
             let path = rest.to_lowercase().replace("__", ".");
-            self.set(&path, &text, Origin::Environment(name.clone()))?;
+            // Kubernetes gives every pod SIGLAKE_PORT and more if a service is called so: what is
+            // unlike every key is not meant for us, what is like one is a mistake.
+            if keys::find(&path).is_some() || meant(&path).is_some() {
+                self.set(&path, &text, Origin::Environment(name.clone()))?;
+            }
         }
         Ok(())
     }
@@ -213,8 +217,7 @@ fn is_section(path: &str) -> bool {
 }
 
 fn unknown(path: &str, origin: Origin) -> Error {
-    let meant = suggest(path, KEYS.iter().map(|key| key.path)).or_else(|| same_last_word(path));
-    let suggestion = match (meant, &origin) {
+    let suggestion = match (meant(path), &origin) {
         (Some(meant), Origin::Environment(_)) => {
             let variable = meant.to_uppercase().replace('.', "__");
             format!("; did you mean {ENV_PREFIX}{variable}?")
@@ -223,6 +226,11 @@ fn unknown(path: &str, origin: Origin) -> Error {
         (None, _) => "; `siglake config` lists every key".to_owned(),
     };
     Error::Unknown { path: path.to_owned(), origin, suggestion }
+}
+
+/// The key that was probably meant.
+fn meant(path: &str) -> Option<&'static str> {
+    suggest(path, KEYS.iter().map(|key| key.path)).or_else(|| same_last_word(path))
 }
 
 /// The key that is called so in another table: `flush_interval` is `storage.flush_interval`.

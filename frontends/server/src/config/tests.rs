@@ -82,7 +82,9 @@ fn unknown_tables_are_refused() {
 fn unknown_variables_are_refused_and_others_are_left_alone() {
     let text = message(settings("", &[("SIGLAKE_LISTN", "x")], &[]));
     assert!(text.contains("did you mean SIGLAKE_LISTEN?"), "{text}");
-    assert!(settings("", &[("SIGLAKE_CONFIG", "x"), ("PATH", "/bin")], &[]).is_ok());
+    let others = [("SIGLAKE_CONFIG", "x"), ("PATH", "/bin"), ("SIGLAKE_SERVICE_HOST", "10.0.0.1")];
+    assert!(settings("", &others, &[]).is_ok());
+    assert!(settings("", &[("SIGLAKE_PORT_7400_TCP_PORT", "7400")], &[]).is_ok());
 }
 
 #[test]

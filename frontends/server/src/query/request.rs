@@ -128,7 +128,7 @@ fn traceql(
 
 fn sql(args: &QueryArgs) -> Request {
     let parameters = vec![("query", args.query.clone()), ("format", "json".to_owned())];
-    Request { path: "/sql", parameters, post: true, form: Form::Rows }
+    Request { path: "/sql", parameters, post: false, form: Form::Rows }
 }
 
 /// Whether a stage of the pipeline is a metrics function.

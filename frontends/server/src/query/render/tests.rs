@@ -13,7 +13,7 @@ fn vectors_are_one_row_a_series() {
     let text = render(Form::Results, &answer);
     assert_eq!(
         text,
-        "series         value\nup{job=\"a\"}       1\n{}               2.5\nnote: careful\n"
+        "series       value\nup{job=\"a\"}      1\n{}             2.5\nnote: careful\n"
     );
 }
 
