@@ -26,14 +26,6 @@ pub(crate) enum Error {
     /// A ticket or handle of another tenant.
     #[error("the ticket or handle belongs to another tenant")]
     ForeignTicket,
-    /// The statement is too long.
-    #[error("the statement has {bytes} bytes, more than the limit of {max}")]
-    LongStatement {
-        /// Its length.
-        bytes: usize,
-        /// The limit.
-        max: usize,
-    },
     /// Something the protocol knows and this service does not.
     #[error("{0} is not supported: statements only read and have no parameters")]
     Unsupported(&'static str),
@@ -54,9 +46,7 @@ impl Error {
                 ErrorKind::Internal => Code::Internal,
             },
             Self::NoTenant => Code::Unauthenticated,
-            Self::BadTenant { .. } | Self::BadTicket(_) | Self::LongStatement { .. } => {
-                Code::InvalidArgument
-            }
+            Self::BadTenant { .. } | Self::BadTicket(_) => Code::InvalidArgument,
             Self::ForeignTicket => Code::PermissionDenied,
             Self::Unsupported(_) => Code::Unimplemented,
             Self::Encode(_) => Code::Internal,

@@ -144,7 +144,7 @@ impl FlightSqlService for SqlService {
         query: CommandStatementQuery,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        let statement = Statement::new(self.tenant(&request)?, query.query)?;
+        let statement = Statement { tenant: self.tenant(&request)?, sql: query.query };
         self.statement_info(&statement, request.into_inner()).await
     }
 
@@ -163,7 +163,7 @@ impl FlightSqlService for SqlService {
         query: ActionCreatePreparedStatementRequest,
         request: Request<Action>,
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
-        let statement = Statement::new(self.tenant(&request)?, query.query)?;
+        let statement = Statement { tenant: self.tenant(&request)?, sql: query.query };
         let schema = self.schema(&statement).await?;
         Ok(ActionCreatePreparedStatementResult {
             prepared_statement_handle: statement.to_handle(),

@@ -10,9 +10,6 @@ use tonic::metadata::MetadataMap;
 use crate::Options;
 use crate::error::Error;
 
-/// Longest statement that is accepted, in bytes.
-const STATEMENT_BYTES_MAX: usize = 1 << 20;
-
 /// Longest name of a tenant, in bytes.
 const TENANT_BYTES_MAX: usize = 150;
 
@@ -31,14 +28,6 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
-    /// A statement for a tenant, if it is not too long.
-    pub(crate) fn new(tenant: String, sql: String) -> Result<Self, Error> {
-        if sql.len() > STATEMENT_BYTES_MAX {
-            return Err(Error::LongStatement { bytes: sql.len(), max: STATEMENT_BYTES_MAX });
-        }
-        Ok(Self { tenant, sql })
-    }
-
     /// The bytes of a ticket or handle.
     pub(crate) fn to_handle(&self) -> Bytes {
         self.encode_to_vec().into()
@@ -50,7 +39,7 @@ impl Statement {
         if statement.tenant != tenant {
             return Err(Error::ForeignTicket);
         }
-        Self::new(statement.tenant, statement.sql)
+        Ok(statement)
     }
 }
 
