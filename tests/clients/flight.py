@@ -1,4 +1,5 @@
-"""A Flight SQL client on pyarrow.flight. Usage: flight.py ADDRESS sql|tables [STATEMENT].
+"""A Flight SQL client on pyarrow.flight. Usage: flight.py ADDRESS sql|prepared|tables
+[STATEMENT].
 
 Prints the rows as JSON, one a line. The commands are two-field protobuf messages, written here by
 hand because pyarrow ships no Flight SQL.
@@ -27,10 +28,30 @@ def command(name, body):
     return field(1, kind) + field(2, body)
 
 
+def first_field(message):
+    """The value of a message's first field, which is bytes shorter than 16 KiB."""
+    length, start = message[1], 2
+    if length > 0x7F:
+        length, start = length & 0x7F | message[2] << 7, 3
+    return message[start : start + length]
+
+
+def prepare(statement):
+    create = command("ActionCreatePreparedStatementRequest", field(1, statement))
+    results = client.do_action(flight.Action("CreatePreparedStatement", create))
+    # An Any whose second field is the result, whose first field is the handle.
+    result = next(results).body.to_pybytes()
+    kind = first_field(result)
+    return first_field(first_field(result[result.index(kind) + len(kind) :]))
+
+
 address, what = sys.argv[1], sys.argv[2]
 client = flight.FlightClient(f"grpc://{address}")
 if what == "sql":
     body = command("CommandStatementQuery", field(1, sys.argv[3].encode()))
+elif what == "prepared":
+    handle = prepare(sys.argv[3].encode())
+    body = command("CommandPreparedStatementQuery", field(1, handle))
 else:
     # Catalog, schema and name are not given; the types are what Grafana's plugin asks for.
     body = command("CommandGetTables", field(4, b"BASE TABLE") + field(4, b"table"))

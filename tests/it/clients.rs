@@ -114,6 +114,7 @@ async fn pyarrow_speaks_flight_sql() {
     let rows = ask(&["sql", join]);
     assert_eq!((&rows[0]["body"], &rows[0]["name"]), (&"over flight".into(), &"fly".into()));
     assert_eq!(rows[0]["service_name"], "flyer");
+    assert_eq!(ask(&["prepared", join]), rows);
     let everything = ask(&["sql", "SELECT * FROM spans"]);
     assert_eq!(everything.len(), 1);
     let tables = ask(&["tables"]);
