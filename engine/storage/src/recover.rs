@@ -103,7 +103,11 @@ fn replay(
                 Error::with_source(ErrorKind::Damaged, message, error)
             })?;
             for batch in batches {
-                shared.indexes.absorb(&frame.tenant, &batch)?;
+                if let Err(error) = shared.indexes.absorb(&frame.tenant, &batch) {
+                    // Refused when it came in, too: its sender was told, others go on.
+                    tracing::error!(sequence, %error, "rows of the WAL are left out");
+                    continue;
+                }
                 if sequence > applied.get(&batch.table).copied().unwrap_or(0) {
                     let mut state = shared.state.write();
                     state.active.add(&frame.tenant, &batch)?;

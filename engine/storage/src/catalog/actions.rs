@@ -71,8 +71,8 @@ fn add(table: Table, segment: &Segment, now_ms: i64) -> Result<Value, Error> {
         "numRecords": segment.rows, "minValues": least, "maxValues": greatest, "nullCount": nulls,
     });
     Ok(json!({"add": {
-        // The protocol wants paths URL-encoded; a `%` of ours stands for itself.
-        "path": path.replace('%', "%25"),
+        // Our paths hold nothing that the protocol would have encoded.
+        "path": path,
         "partitionValues": {
             columns::TENANT: segment.tenant.as_ref(), columns::DATE: date_of_day(segment.day),
         },
@@ -112,7 +112,7 @@ pub(super) fn parse(path: &str, body: &Bytes) -> Result<Vec<Action>, Error> {
         } else if let Some(remove) = value.get("remove") {
             let path = remove.get("path").and_then(Value::as_str);
             let path = path.ok_or_else(|| damaged("a remove without path"))?;
-            Action::Remove(path.replace("%25", "%"))
+            Action::Remove(path.to_owned())
         } else if let Some(txn) = value.get("txn") {
             let app = txn.get("appId").and_then(Value::as_str).unwrap_or_default();
             let version = txn.get("version").and_then(Value::as_u64).unwrap_or_default();
@@ -129,7 +129,7 @@ fn segment(table: &str, add: &Value) -> Option<Segment> {
     let tags = add.get("tags")?;
     let tag = |name: &str| tags.get(name)?.as_str();
     let stats: Value = serde_json::from_str(add.get("stats")?.as_str()?).ok()?;
-    let path = add.get("path")?.as_str()?.replace("%25", "%");
+    let path = add.get("path")?.as_str()?;
     Some(Segment {
         path: format!("{table}/{path}"),
         tenant: add.get("partitionValues")?.get(columns::TENANT)?.as_str()?.into(),

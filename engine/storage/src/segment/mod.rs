@@ -77,14 +77,15 @@ fn path(origin: &Origin, day: i32) -> String {
     )
 }
 
-/// A tenant's name as a folder name: everything but letters, digits, `-` and `_` as `%XX`.
+/// A tenant's name as a folder name: everything but letters, digits, `-` and `_` as `.XX`, since
+/// object stores and Delta both give `%` a meaning of their own.
 fn escape(tenant: &str) -> String {
     let mut escaped = String::with_capacity(tenant.len());
     for byte in tenant.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
             escaped.push(char::from(byte));
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            escaped.push_str(&format!(".{byte:02X}"));
         }
     }
     escaped
