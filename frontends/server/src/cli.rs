@@ -125,3 +125,6 @@ fn backfill(text: &str) -> Result<std::time::Duration, String> {
     }
     Ok(duration)
 }
+
+#[cfg(test)]
+mod tests;

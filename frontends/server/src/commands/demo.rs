@@ -65,11 +65,11 @@ fn welcome(url: &str) -> Result<(), Error> {
     let at = if url.ends_with(":7400") { String::new() } else { format!(" --url {url}") };
     let text = format!(
         r#"
-Siglake demo: a small shop (api-gateway, user-, order-, notification-service) at {url}
+Siglake demo: a small shop (api-gateway, user, order, notification) at {url}
 
   Ask
     siglake query promql 'sum by (service_name) (rate(http_server_request_duration_seconds_count[5m]))'{at}
-    siglake query logql '{{service_name="order-service"}} |= "payment"'{at}
+    siglake query logql '{{service_name="order"}} |= "failed"'{at}
     siglake query traceql '{{ resource.service.name = "api-gateway" && status = error }}'{at}
     siglake query sql 'SELECT service_name, count(*) FROM spans GROUP BY 1'{at}
 

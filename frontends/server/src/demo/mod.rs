@@ -95,6 +95,7 @@ impl Demo {
     /// Sends what happens, second by second, until it is dropped.
     pub(crate) async fn live(&mut self) {
         let mut clock = tokio::time::interval(Duration::from_secs(1));
+        let mut failing = false;
         loop {
             clock.tick().await;
             let until_s = now_s().saturating_sub(LAG_S);
@@ -105,8 +106,17 @@ impl Demo {
             if self.next_s >= until_s {
                 continue;
             }
-            if let Err(error) = self.send(until_s).await {
-                warn!(error = error.full_message(), "demo: telemetry was lost");
+            // Only changes are told: what fails now will mostly fail a second later, too.
+            match self.send(until_s).await {
+                Err(error) if !failing => {
+                    warn!(error = error.full_message(), "demo: telemetry is lost");
+                    failing = true;
+                }
+                Ok(_) if failing => {
+                    info!("demo: telemetry gets through again");
+                    failing = false;
+                }
+                Ok(_) | Err(_) => {}
             }
         }
     }

@@ -25,9 +25,9 @@ impl Service {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Gateway => "api-gateway",
-            Self::User => "user-service",
-            Self::Order => "order-service",
-            Self::Notification => "notification-service",
+            Self::User => "user",
+            Self::Order => "order",
+            Self::Notification => "notification",
         }
     }
 
