@@ -9,7 +9,6 @@ use arrow::array::{
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Int32Type};
-use schemas::model::Labels;
 use schemas::tables::{PromotedType, Table, label_map, promoted};
 use storage::TableBatch;
 
@@ -112,10 +111,11 @@ impl Default for LabelsColumn {
 }
 
 impl LabelsColumn {
-    pub(crate) fn push(&mut self, labels: &Labels) {
-        for label in labels {
-            self.names.append_value(&label.name);
-            self.values.append_value(&label.value);
+    /// Appends a set: names sorted and unique.
+    pub(crate) fn push<'l>(&mut self, labels: impl Iterator<Item = (&'l str, &'l str)>) {
+        for (name, value) in labels {
+            self.names.append_value(name);
+            self.values.append_value(value);
         }
         // Labels of a request are limited in bytes, far below what an i32 can count.
         self.offsets.push(i32::try_from(arrow::array::ArrayBuilder::len(&self.names)).unwrap_or(0));

@@ -412,7 +412,7 @@ impl<'a> StreamColumns<'a> {
 
         self.stream_id.append_value(stream_id);
         self.time_ns.append_value(time_ns);
-        self.labels.push(labels);
+        self.labels.push(labels.iter().map(|label| (label.name.as_ref(), label.value.as_ref())));
         self.service.push(&service);
         self.resource_attributes.push_unless_empty(&resource_json);
         self.resource_schema_url.push_unless_empty(resource.schema_url);

@@ -14,6 +14,7 @@
 pub(crate) mod attributes;
 mod envelope;
 mod logs;
+mod metrics;
 mod traces;
 mod wire;
 
@@ -160,7 +161,7 @@ pub(crate) fn decode(
 ) -> Result<Decoded, Error> {
     match signal {
         Signal::Logs => logs::decode(request, context),
-        Signal::Metrics => Ok(Decoded::default()),
+        Signal::Metrics => metrics::decode(request, context),
         Signal::Traces => traces::decode(request, context),
     }
 }

@@ -1,0 +1,278 @@
+//! The columns of the four metric tables under construction.
+
+use std::sync::Arc;
+
+use ahash::AHashSet;
+use arrow::array::{
+    ArrayRef, FixedSizeBinaryBuilder, Float64Array, Float64Builder, Int32Array, Int64Array,
+    Int64Builder, ListBuilder, StringBuilder,
+};
+use schemas::tables::{Table, day_of_ms};
+use storage::{LabelIndex, TableBatch};
+
+use super::super::Failure;
+use super::exemplars::Exemplar;
+use super::histograms::ExponentialPoint;
+use super::labels::PointLabels;
+use super::{Family, Name, Tally, Times};
+use crate::batch::{self, DictColumn, LabelsColumn, push_id, push_text};
+use crate::error::Error;
+
+/// Where rows go, and which series need none.
+pub(super) struct Sink<'c> {
+    known: &'c LabelIndex,
+    /// Series and days that this request has made rows of.
+    made: AHashSet<(i64, i32)>,
+    series: SeriesColumns,
+    samples: SampleColumns,
+    histograms: HistogramColumns,
+    exemplars: ExemplarColumns,
+}
+
+impl<'c> Sink<'c> {
+    pub(super) fn new(known: &'c LabelIndex) -> Self {
+        Self {
+            known,
+            made: AHashSet::new(),
+            series: SeriesColumns::default(),
+            samples: SampleColumns::default(),
+            histograms: HistogramColumns::default(),
+            exemplars: ExemplarColumns::new(),
+        }
+    }
+
+    /// The id of a series; its row is made unless the series is known for the day.
+    pub(super) fn series(
+        &mut self,
+        labels: &mut PointLabels<'_>,
+        family: &Family<'_>,
+        name: &Name,
+        extra: &str,
+        times: Times,
+        tally: &mut Tally,
+    ) -> Result<i64, Failure> {
+        let id = labels.id(&name.text, extra);
+        let day = day_of_ms(times.time_ms);
+        if self.known.contains(id, day) || self.made.contains(&(id, day)) {
+            return Ok(id);
+        }
+        let pairs = labels.iter(&name.text, extra);
+        let bytes: usize = pairs.map(|(name, value)| name.len() + value.len()).sum();
+        tally.make_rows(1)?;
+        tally.make_labels(bytes + family.unit.len())?;
+        self.series.push(id, labels.iter(&name.text, extra), family, name, times);
+        self.made.insert((id, day));
+        Ok(id)
+    }
+
+    pub(super) fn push_sample(&mut self, name: &Name, series: i64, times: Times, number: f64) {
+        self.samples.metric_id.push(name.metric_id);
+        self.samples.series_id.push(series);
+        self.samples.time_ms.push(times.time_ms);
+        self.samples.number.push(number);
+        self.samples.start_ms.append_option(times.start_ms);
+    }
+
+    pub(super) fn push_histogram(
+        &mut self,
+        name: &Name,
+        series: i64,
+        times: Times,
+        point: &ExponentialPoint,
+    ) {
+        self.histograms.push(name, series, times, point);
+    }
+
+    pub(super) fn push_exemplar(&mut self, series: i64, exemplar: Exemplar<'_>) {
+        self.exemplars.push(series, exemplar);
+    }
+
+    /// The batches, series before what uses them.
+    pub(super) fn finish(self) -> Result<Vec<Option<TableBatch>>, Error> {
+        Ok(vec![
+            self.series.finish()?,
+            self.samples.finish()?,
+            self.histograms.finish()?,
+            self.exemplars.finish()?,
+        ])
+    }
+}
+
+#[derive(Default)]
+struct SampleColumns {
+    metric_id: Vec<i64>,
+    series_id: Vec<i64>,
+    time_ms: Vec<i64>,
+    number: Vec<f64>,
+    start_ms: Int64Builder,
+}
+
+impl SampleColumns {
+    fn finish(mut self) -> Result<Option<TableBatch>, Error> {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from(self.metric_id)),
+            Arc::new(Int64Array::from(self.series_id)),
+            Arc::new(Int64Array::from(self.time_ms)),
+            Arc::new(Float64Array::from(self.number)),
+            Arc::new(self.start_ms.finish()),
+        ];
+        batch::finish(Table::MetricSamples, columns)
+    }
+}
+
+#[derive(Default)]
+struct SeriesColumns {
+    metric_id: Vec<i64>,
+    series_id: Vec<i64>,
+    time_ms: Vec<i64>,
+    metric_name: DictColumn,
+    labels: LabelsColumn,
+    type_name: DictColumn,
+    unit: DictColumn,
+    help: DictColumn,
+    temporality: DictColumn,
+}
+
+impl SeriesColumns {
+    fn push<'l>(
+        &mut self,
+        id: i64,
+        labels: impl Iterator<Item = (&'l str, &'l str)>,
+        family: &Family<'_>,
+        name: &Name,
+        times: Times,
+    ) {
+        self.metric_id.push(name.metric_id);
+        self.series_id.push(id);
+        self.time_ms.push(times.time_ms);
+        self.metric_name.push(&name.text);
+        self.labels.push(labels);
+        self.type_name.push(family.type_name);
+        self.unit.push_unless_empty(family.unit);
+        self.help.push_unless_empty(family.help);
+        self.temporality.push_unless_empty(family.temporality);
+    }
+
+    fn finish(self) -> Result<Option<TableBatch>, Error> {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from(self.metric_id)),
+            Arc::new(Int64Array::from(self.series_id)),
+            Arc::new(Int64Array::from(self.time_ms)),
+            self.metric_name.finish(),
+            self.labels.finish(),
+            self.type_name.finish(),
+            self.unit.finish(),
+            self.help.finish(),
+            self.temporality.finish(),
+        ];
+        batch::finish(Table::MetricSeries, columns)
+    }
+}
+
+#[derive(Default)]
+struct HistogramColumns {
+    metric_id: Vec<i64>,
+    series_id: Vec<i64>,
+    time_ms: Vec<i64>,
+    start_ms: Int64Builder,
+    count: Vec<i64>,
+    sum: Float64Builder,
+    min: Float64Builder,
+    max: Float64Builder,
+    scale: Vec<i32>,
+    zero_threshold: Vec<f64>,
+    zero_count: Vec<i64>,
+    positive_offset: Vec<i32>,
+    positive_counts: ListBuilder<Int64Builder>,
+    negative_offset: Vec<i32>,
+    negative_counts: ListBuilder<Int64Builder>,
+    flags: Vec<i32>,
+}
+
+impl HistogramColumns {
+    fn push(&mut self, name: &Name, series: i64, times: Times, point: &ExponentialPoint) {
+        self.metric_id.push(name.metric_id);
+        self.series_id.push(series);
+        self.time_ms.push(times.time_ms);
+        self.start_ms.append_option(times.start_ms);
+        self.count.push(point.count);
+        self.sum.append_option(point.sum);
+        self.min.append_option(point.min);
+        self.max.append_option(point.max);
+        self.scale.push(point.scale);
+        self.zero_threshold.push(point.zero_threshold);
+        self.zero_count.push(point.zero_count);
+        self.positive_offset.push(point.positive.offset);
+        self.positive_counts.values().append_slice(&point.positive.counts);
+        self.positive_counts.append(true);
+        self.negative_offset.push(point.negative.offset);
+        self.negative_counts.values().append_slice(&point.negative.counts);
+        self.negative_counts.append(true);
+        self.flags.push(point.flags as i32);
+    }
+
+    fn finish(mut self) -> Result<Option<TableBatch>, Error> {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from(self.metric_id)),
+            Arc::new(Int64Array::from(self.series_id)),
+            Arc::new(Int64Array::from(self.time_ms)),
+            Arc::new(self.start_ms.finish()),
+            Arc::new(Int64Array::from(self.count)),
+            Arc::new(self.sum.finish()),
+            Arc::new(self.min.finish()),
+            Arc::new(self.max.finish()),
+            Arc::new(Int32Array::from(self.scale)),
+            Arc::new(Float64Array::from(self.zero_threshold)),
+            Arc::new(Int64Array::from(self.zero_count)),
+            Arc::new(Int32Array::from(self.positive_offset)),
+            Arc::new(self.positive_counts.finish()),
+            Arc::new(Int32Array::from(self.negative_offset)),
+            Arc::new(self.negative_counts.finish()),
+            Arc::new(Int32Array::from(self.flags)),
+        ];
+        batch::finish(Table::MetricHistograms, columns)
+    }
+}
+
+struct ExemplarColumns {
+    series_id: Vec<i64>,
+    time_ms: Vec<i64>,
+    number: Vec<f64>,
+    trace_id: FixedSizeBinaryBuilder,
+    span_id: FixedSizeBinaryBuilder,
+    attributes: StringBuilder,
+}
+
+impl ExemplarColumns {
+    fn new() -> Self {
+        Self {
+            series_id: Vec::new(),
+            time_ms: Vec::new(),
+            number: Vec::new(),
+            trace_id: FixedSizeBinaryBuilder::new(16),
+            span_id: FixedSizeBinaryBuilder::new(8),
+            attributes: StringBuilder::new(),
+        }
+    }
+
+    fn push(&mut self, series: i64, exemplar: Exemplar<'_>) {
+        self.series_id.push(series);
+        self.time_ms.push(exemplar.time_ms);
+        self.number.push(exemplar.number);
+        push_id(&mut self.trace_id, exemplar.trace_id);
+        push_id(&mut self.span_id, exemplar.span_id);
+        push_text(&mut self.attributes, exemplar.attributes);
+    }
+
+    fn finish(mut self) -> Result<Option<TableBatch>, Error> {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from(self.series_id)),
+            Arc::new(Int64Array::from(self.time_ms)),
+            Arc::new(Float64Array::from(self.number)),
+            Arc::new(self.trace_id.finish()),
+            Arc::new(self.span_id.finish()),
+            Arc::new(self.attributes.finish()),
+        ];
+        batch::finish(Table::Exemplars, columns)
+    }
+}

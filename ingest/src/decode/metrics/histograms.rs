@@ -1,0 +1,275 @@
+//! Data points of explicit and exponential histograms.
+
+use super::super::Failure;
+use super::super::attributes;
+use super::super::wire::{Fields, Value};
+use super::points::format_float;
+use super::{Family, MetricsDecoder, NO_RECORDED_VALUE, STALE, Tally, Times};
+use crate::admit::{Reason, Rejection};
+use crate::limits::HISTOGRAM_BUCKETS_MAX;
+
+/// The buckets of the explicit histogram that is being read. Bounds seldom change from point to
+/// point, so their texts are kept.
+#[derive(Debug, Default)]
+pub(super) struct Buckets {
+    counts: Vec<u64>,
+    bounds: Vec<f64>,
+    /// Texts of `texts_of`.
+    texts: Vec<String>,
+    texts_of: Vec<f64>,
+}
+
+impl Buckets {
+    fn clear(&mut self) {
+        self.counts.clear();
+        self.bounds.clear();
+    }
+
+    fn push_counts(&mut self, value: Value<'_>) -> Result<(), Failure> {
+        let counts = &mut self.counts;
+        value.each_fixed64(|count| counts.push(count))?;
+        check_buckets(self.counts.len())
+    }
+
+    fn push_bounds(&mut self, value: Value<'_>) -> Result<(), Failure> {
+        let bounds = &mut self.bounds;
+        value.each_fixed64(|bits| bounds.push(f64::from_bits(bits)))?;
+        check_buckets(self.bounds.len())
+    }
+
+    /// Checks the bounds and writes their texts. A last bound of infinity is left out: the bucket
+    /// with all counts is made in any case.
+    fn finish(&mut self, family: &Family<'_>) -> Result<(), Failure> {
+        let invalid = |what: String| {
+            let message = format!("a point of {} {what}", family.names.plain.text);
+            Err(Rejection::new(Reason::InvalidMetric, message).into())
+        };
+        let (counts, bounds) = (self.counts.len(), self.bounds.len());
+        if counts != bounds + 1 && counts + bounds != 0 {
+            return invalid(format!("has {counts} bucket counts for {bounds} bounds"));
+        }
+        let is_rising = self.bounds.is_sorted_by(|a, b| a < b);
+        if !is_rising || self.bounds.iter().any(|bound| bound.is_nan()) {
+            return invalid("has bounds that do not rise".to_owned());
+        }
+        if self.bounds.last() == Some(&f64::INFINITY) {
+            self.bounds.pop();
+        }
+        let is_known = self.texts_of.len() == self.bounds.len()
+            && self.texts_of.iter().zip(&self.bounds).all(|(a, b)| a.to_bits() == b.to_bits());
+        if !is_known {
+            self.texts_of.clone_from(&self.bounds);
+            self.texts = self.bounds.iter().map(|bound| format_float(*bound)).collect();
+        }
+        Ok(())
+    }
+
+    /// The bucket that a measurement fell into; the last one is that of infinity.
+    fn bucket_of(&self, number: f64) -> usize {
+        self.bounds.partition_point(|bound| *bound < number)
+    }
+}
+
+fn check_buckets(buckets: usize) -> Result<(), Failure> {
+    if buckets > HISTOGRAM_BUCKETS_MAX {
+        let message = format!("a histogram has more than {HISTOGRAM_BUCKETS_MAX} buckets");
+        return Err(Rejection::new(Reason::InvalidMetric, message).into());
+    }
+    Ok(())
+}
+
+/// The fields of an explicit histogram's point that are neither labels nor buckets.
+#[derive(Default)]
+struct HistogramPoint {
+    start_ns: u64,
+    time_ns: u64,
+    count: u64,
+    sum: Option<f64>,
+    flags: u32,
+}
+
+impl<'a> MetricsDecoder<'a, '_> {
+    pub(super) fn push_histogram(
+        &mut self,
+        family: &Family<'a>,
+        message: &'a [u8],
+        tally: &mut Tally,
+    ) -> Result<Times, Failure> {
+        let limits = self.context.limits;
+        let point = self.read_histogram(message)?;
+        let times = self.read_times(point.time_ns, point.start_ns)?;
+        self.scratch.buckets.finish(family)?;
+        attributes::dedup(&mut self.scratch.attributes);
+        self.labels.read(&self.scratch.attributes, limits)?;
+        self.scratch.exemplars.read(times, &self.bounds, limits, tally)?;
+        tally.make_rows(3 + self.scratch.buckets.bounds.len())?;
+        let is_stale = point.flags & NO_RECORDED_VALUE != 0;
+        let value_of = |number: f64| if is_stale { STALE } else { number };
+
+        let (labels, names) = (&mut self.labels, &family.names);
+        let count_series = self.sink.series(labels, family, &names.count, "", times, tally)?;
+        // A stale point has no sum but ends the series of sums, too.
+        let sum = if is_stale { Some(STALE) } else { point.sum };
+        let sum_series = match sum {
+            Some(_) => Some(self.sink.series(labels, family, &names.sum, "", times, tally)?),
+            None => None,
+        };
+        self.scratch.series.clear();
+        let texts = self.scratch.buckets.texts.iter().map(String::as_str);
+        for le in texts.chain(["+Inf"]) {
+            let id = self.sink.series(labels, family, &names.bucket, le, times, tally)?;
+            self.scratch.series.push(id);
+        }
+
+        self.sink.push_sample(&names.count, count_series, times, value_of(point.count as f64));
+        if let (Some(series), Some(sum)) = (sum_series, sum) {
+            self.sink.push_sample(&names.sum, series, times, sum);
+        }
+        let mut cumulative = 0_u64;
+        let last = self.scratch.buckets.bounds.len();
+        for (i, series) in self.scratch.series.iter().enumerate() {
+            let count = self.scratch.buckets.counts.get(i).copied().unwrap_or(0);
+            cumulative = cumulative.saturating_add(count);
+            let count = if i == last { point.count } else { cumulative };
+            self.sink.push_sample(&names.bucket, *series, times, value_of(count as f64));
+        }
+        for exemplar in self.scratch.exemplars.iter() {
+            let bucket = self.scratch.buckets.bucket_of(exemplar.number);
+            self.sink.push_exemplar(self.scratch.series[bucket], exemplar);
+        }
+        Ok(times)
+    }
+
+    fn read_histogram(&mut self, message: &'a [u8]) -> Result<HistogramPoint, Failure> {
+        let limits = self.context.limits;
+        let scratch = &mut self.scratch;
+        scratch.attributes.clear();
+        scratch.exemplars.clear();
+        scratch.buckets.clear();
+        let mut point = HistogramPoint::default();
+        let mut fields = Fields::new(message);
+        while let Some((field, value)) = fields.next()? {
+            match field {
+                2 => point.start_ns = value.fixed64()?,
+                3 => point.time_ns = value.fixed64()?,
+                4 => point.count = value.fixed64()?,
+                5 => point.sum = Some(value.double()?),
+                6 => scratch.buckets.push_counts(value)?,
+                7 => scratch.buckets.push_bounds(value)?,
+                8 => scratch.exemplars.push(value.bytes()?),
+                9 => attributes::push(&mut scratch.attributes, value.bytes()?, limits)?,
+                10 => point.flags = value.uint32()?,
+                _ => {}
+            }
+        }
+        Ok(point)
+    }
+
+    pub(super) fn push_exponential(
+        &mut self,
+        family: &Family<'a>,
+        message: &'a [u8],
+        tally: &mut Tally,
+    ) -> Result<Times, Failure> {
+        let limits = self.context.limits;
+        let mut point = self.read_exponential(message)?;
+        let times = self.read_times(point.time_ns, point.start_ns)?;
+        if point.flags & NO_RECORDED_VALUE != 0 {
+            point.sum = Some(STALE);
+        }
+        attributes::dedup(&mut self.scratch.attributes);
+        self.labels.read(&self.scratch.attributes, limits)?;
+        self.scratch.exemplars.read(times, &self.bounds, limits, tally)?;
+        tally.make_rows(point.positive.counts.len() + point.negative.counts.len())?;
+        let name = &family.names.plain;
+        let series = self.sink.series(&mut self.labels, family, name, "", times, tally)?;
+        self.sink.push_histogram(name, series, times, &point);
+        for exemplar in self.scratch.exemplars.iter() {
+            self.sink.push_exemplar(series, exemplar);
+        }
+        Ok(times)
+    }
+
+    fn read_exponential(&mut self, message: &'a [u8]) -> Result<ExponentialPoint, Failure> {
+        let limits = self.context.limits;
+        let scratch = &mut self.scratch;
+        scratch.attributes.clear();
+        scratch.exemplars.clear();
+        let mut point = ExponentialPoint::default();
+        let mut fields = Fields::new(message);
+        while let Some((field, value)) = fields.next()? {
+            match field {
+                1 => attributes::push(&mut scratch.attributes, value.bytes()?, limits)?,
+                2 => point.start_ns = value.fixed64()?,
+                3 => point.time_ns = value.fixed64()?,
+                4 => point.count = signed(value.fixed64()?)?,
+                5 => point.sum = Some(value.double()?),
+                6 => point.scale = value.sint32()?,
+                7 => point.zero_count = signed(value.fixed64()?)?,
+                8 => point.positive.read(value.bytes()?)?,
+                9 => point.negative.read(value.bytes()?)?,
+                10 => point.flags = value.uint32()?,
+                11 => scratch.exemplars.push(value.bytes()?),
+                12 => point.min = Some(value.double()?),
+                13 => point.max = Some(value.double()?),
+                14 => point.zero_threshold = value.double()?,
+                _ => {}
+            }
+        }
+        Ok(point)
+    }
+}
+
+/// An exponential histogram's point but for its labels.
+#[derive(Debug, Default)]
+pub(super) struct ExponentialPoint {
+    start_ns: u64,
+    time_ns: u64,
+    pub(super) count: i64,
+    pub(super) sum: Option<f64>,
+    pub(super) min: Option<f64>,
+    pub(super) max: Option<f64>,
+    pub(super) scale: i32,
+    pub(super) zero_threshold: f64,
+    pub(super) zero_count: i64,
+    pub(super) positive: ExponentialBuckets,
+    pub(super) negative: ExponentialBuckets,
+    pub(super) flags: u32,
+}
+
+/// One side of an exponential histogram.
+#[derive(Debug, Default)]
+pub(super) struct ExponentialBuckets {
+    pub(super) offset: i32,
+    pub(super) counts: Vec<i64>,
+}
+
+impl ExponentialBuckets {
+    fn read(&mut self, message: &[u8]) -> Result<(), Failure> {
+        let mut fields = Fields::new(message);
+        while let Some((field, value)) = fields.next()? {
+            match field {
+                1 => self.offset = value.sint32()?,
+                2 => {
+                    let mut largest = 0;
+                    let counts = &mut self.counts;
+                    value.each_varint(|count| {
+                        largest = largest.max(count);
+                        counts.push(count as i64);
+                    })?;
+                    signed(largest)?;
+                    check_buckets(self.counts.len())?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn signed(count: u64) -> Result<i64, Failure> {
+    i64::try_from(count).map_err(|_| {
+        let message = format!("count {count} of a histogram is out of range");
+        Rejection::new(Reason::OutOfRange, message).into()
+    })
+}
