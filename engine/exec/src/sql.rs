@@ -148,3 +148,6 @@ impl Session {
         Ok(lake)
     }
 }
+
+#[cfg(test)]
+mod tests;
