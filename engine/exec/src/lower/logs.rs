@@ -62,7 +62,8 @@ pub(super) fn lines(
         root => (root, Direction::Backward),
     };
     let (pipeline, scan) = Pipeline::compile(root)?;
-    let rows = rows(pipeline, &scan, Wanted::Lines, ctx)?;
+    let wanted = Wanted::Lines { direction, limit };
+    let rows = rows(pipeline, &scan, wanted, ctx)?;
     let plan: Arc<dyn ExecutionPlan> = Arc::new(LogLinesExec::new(rows, direction, limit));
     Ok((OutputKind::Streams, execute(&plan, state)?))
 }

@@ -1,30 +1,74 @@
 //! The log pipeline: all row-level stages of a LogQL query as one fused kernel.
 //!
 //! ```text
-//!  Filter(Extract(Filter(Scan)))  ─ compile ─▶  scan  +  [filter, extract, filter]
-//!  rows of Table::Logs ─ run ─▶ rows that survive, as lines or as samples
+//!  Filter(Extract(Filter(Scan)))  ─ compile ─▶  scan  +  line filters  +  [filter, extract, …]
+//!  rows of Table::Logs ─ line filters over the whole buffer ─▶ rows that are alive
+//!                      ─ structured metadata, stages ────────▶ lines or samples
 //! ```
+//!
+//! Only what a query names is read and parsed: [`usage`] tells which columns and labels those
+//! are. `detected_level` is not stored but found out when a query names it or returns lines.
 
-use std::sync::Arc;
+mod address;
+mod attributes;
+mod format;
+mod json;
+mod labels;
+mod level;
+mod line_pattern;
+mod lines;
+mod metadata;
+mod names;
+mod parse_json;
+mod parse_logfmt;
+mod parse_regexp;
+mod predicate;
+mod run;
+mod sample;
+mod stages;
+#[cfg(test)]
+mod tests;
+mod usage;
 
 use arrow::array::StringArray;
 use arrow::record_batch::RecordBatch;
 use plan::node::{Scan, Unwrap};
 use plan::{Expr, Node};
-use schemas::model::{Grouping, Labels};
-use storage::StreamInfo;
+use schemas::model::{Direction, Grouping, Labels};
 
 use crate::{Error, ErrorKind};
+use names::Names;
+use predicate::LineTest;
+use stages::Stage;
+use usage::Usage;
+
+pub(crate) use metadata::StreamLabels;
 
 /// The stages of a query, ready to run.
 #[derive(Debug)]
-pub(crate) struct Pipeline {}
+pub(crate) struct Pipeline {
+    /// Names with numbers that the stages use.
+    names: Names,
+    /// Filters of the line as stored, wherever they stood.
+    line_filters: Vec<LineTest>,
+    /// The same, as they were written.
+    pushable: Vec<Expr>,
+    /// All other stages, in order.
+    stages: Vec<Stage>,
+    /// Labels that every selected stream has.
+    stream_names: Vec<String>,
+}
 
 /// What is wanted of the rows that survive.
 #[derive(Clone, Debug)]
 pub(crate) enum Wanted {
     /// Lines with their labels, category by category.
-    Lines,
+    Lines {
+        /// Which rows of a batch are wanted first.
+        direction: Direction,
+        /// Rows of a batch that are wanted at most.
+        limit: usize,
+    },
     /// Samples.
     Series {
         /// The labels that tell series apart; `None` takes all labels.
@@ -36,21 +80,8 @@ pub(crate) enum Wanted {
     },
 }
 
-/// What the records of a stream share.
-#[derive(Clone, Debug)]
-pub(crate) struct StreamLabels {
-    labels: Labels,
-    info: Arc<StreamInfo>,
-}
-
-impl StreamLabels {
-    /// From the index labels and the stream's identity.
-    pub(crate) fn new(labels: Labels, info: Arc<StreamInfo>) -> Self {
-        Self { labels, info }
-    }
-}
-
 /// Rows that survived, in input order.
+#[derive(Debug)]
 pub(crate) struct PipelineBatch {
     /// Time of each row.
     pub(crate) time_ns: Vec<i64>,
@@ -59,6 +90,7 @@ pub(crate) struct PipelineBatch {
 }
 
 /// What was wanted of each row.
+#[derive(Debug)]
 pub(crate) enum PipelineRows {
     /// Lines; each column has one item a row.
     Lines {
@@ -84,27 +116,102 @@ pub(crate) enum PipelineRows {
 
 impl Pipeline {
     /// Takes the chain of row-level nodes over a scan of logs, outermost first.
-    pub(crate) fn compile(_node: Node) -> Result<(Self, Scan), Error> {
-        Err(Error::new(ErrorKind::Internal, "written next"))
+    pub(crate) fn compile(node: Node) -> Result<(Self, Scan), Error> {
+        let mut chain = Vec::new();
+        let mut node = node;
+        let scan = loop {
+            node = match node {
+                Node::Scan(scan) => break scan,
+                Node::Filter(mut filter) => {
+                    let input = std::mem::replace(&mut *filter.input, Node::Time);
+                    chain.push(Node::Filter(filter));
+                    input
+                }
+                Node::Extract(mut extract) => {
+                    let input = std::mem::replace(&mut *extract.input, Node::Time);
+                    chain.push(Node::Extract(extract));
+                    input
+                }
+                Node::Format(mut format) => {
+                    let input = std::mem::replace(&mut *format.input, Node::Time);
+                    chain.push(Node::Format(format));
+                    input
+                }
+                _ => return Err(Error::new(ErrorKind::Internal, "a pipeline over no log rows")),
+            }
+        };
+        let mut pipeline = Self {
+            names: Names::new(),
+            line_filters: Vec::new(),
+            pushable: Vec::new(),
+            stages: Vec::new(),
+            stream_names: selected_names(&scan)?,
+        };
+        for node in chain.into_iter().rev() {
+            pipeline.push(node)?;
+        }
+        Ok((pipeline, scan))
+    }
+
+    /// Adds a stage behind the others.
+    fn push(&mut self, node: Node) -> Result<(), Error> {
+        let stage = match node {
+            Node::Filter(filter) => {
+                // A filter of the line commutes with whatever leaves the line alone: other
+                // filters only drop rows, and parsers only add labels.
+                if !self.stages.iter().any(Stage::rewrites_line)
+                    && let Some(test) = LineTest::compile(&filter.predicate)
+                {
+                    self.line_filters.push(test);
+                    self.pushable.push(filter.predicate);
+                    return Ok(());
+                }
+                stages::filter(&filter.predicate, &mut self.names)?
+            }
+            Node::Extract(extract) => stages::extract(extract.parser, &mut self.names),
+            Node::Format(format) => stages::format(format.format, &mut self.names)?,
+            _ => return Err(Error::new(ErrorKind::Internal, "not a stage of a pipeline")),
+        };
+        self.stages.push(stage);
+        Ok(())
     }
 
     /// Line filters on the body as stored, which a scan may apply before: exact.
     pub(crate) fn pushable(&self) -> Vec<Expr> {
-        Vec::new()
+        self.pushable.clone()
     }
 
     /// Columns of `Table::Logs` that `run` reads.
-    pub(crate) fn needs(&self, _wanted: &Wanted) -> Vec<&'static str> {
-        Vec::new()
+    pub(crate) fn needs(&self, wanted: &Wanted) -> Vec<&'static str> {
+        Usage::new(self, wanted).columns(self)
     }
 
     /// Runs the stages; rows of streams that `streams` does not know are left out.
     pub(crate) fn run(
         &self,
-        _rows: &RecordBatch,
-        _streams: &dyn Fn(i64) -> Option<StreamLabels>,
-        _wanted: &Wanted,
+        rows: &RecordBatch,
+        streams: &dyn Fn(i64) -> Option<StreamLabels>,
+        wanted: &Wanted,
     ) -> Result<PipelineBatch, Error> {
-        Err(Error::new(ErrorKind::Internal, "written next"))
+        run::run(self, rows, streams, wanted)
     }
+
+    /// Whether every selected stream has a label of this name, so that no other label can.
+    fn is_of_stream(&self, name: &str) -> bool {
+        self.stream_names.iter().any(|known| known == name)
+    }
+}
+
+/// Names of labels that every stream has which a scan selects.
+fn selected_names(scan: &Scan) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    for matcher in &scan.selector.matchers {
+        let compiled = matcher.compile().map_err(|error| {
+            Error::with_source(ErrorKind::Invalid, "a matcher was refused", error)
+        })?;
+        if !compiled.matches("") {
+            names.push(matcher.label.clone());
+        }
+    }
+    Ok(names)
 }
