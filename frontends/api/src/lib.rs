@@ -10,8 +10,21 @@
 //! dialect), then `run` (what all handlers share), then one dialect: `mod` routes and handles,
 //! `params` reads requests, `encode` writes answers.
 
+mod error;
+mod json;
+mod loki;
 mod options;
+mod params;
+mod prometheus;
+mod respond;
+mod rows;
+mod run;
+mod sql;
 mod stats;
+mod tempo;
+#[cfg(test)]
+mod testing;
+mod time;
 
 use std::sync::Arc;
 
@@ -42,24 +55,20 @@ impl Api {
 
 /// The Prometheus API; paths from the protocol's root, such as `/api/v1/query`.
 pub fn prometheus_router(api: Arc<Api>) -> Router {
-    with_api(api)
+    prometheus::router(api)
 }
 
 /// The Loki API; paths from the protocol's root, such as `/loki/api/v1/query` and `/ready`.
 pub fn loki_router(api: Arc<Api>) -> Router {
-    with_api(api)
+    loki::router(api)
 }
 
 /// The Tempo API; paths from the protocol's root, such as `/api/search` and `/ready`.
 pub fn tempo_router(api: Arc<Api>) -> Router {
-    with_api(api)
+    tempo::router(api)
 }
 
 /// `GET` and `POST /sql`.
 pub fn sql_router(api: Arc<Api>) -> Router {
-    with_api(api)
-}
-
-fn with_api(api: Arc<Api>) -> Router {
-    Router::new().layer(axum::Extension(api))
+    sql::router(api)
 }

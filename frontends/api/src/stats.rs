@@ -141,11 +141,6 @@ impl QueryTimer {
         }
     }
 
-    /// Time since the query began.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
-    }
-
     /// What the query reads is added to the counts when it ends.
     pub(crate) fn reads(&mut self, stats: &Arc<QueryStats>) {
         self.read = Some(Arc::clone(stats));

@@ -1,0 +1,96 @@
+//! JSON text, written directly: results never become a tree of values first.
+
+use std::fmt::Write;
+
+/// Appends a JSON string.
+pub(crate) fn write_text(out: &mut String, text: &str) {
+    out.push('"');
+    let is_plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| !is_plain(byte)) {
+        out.push_str(&rest[..at]);
+        // Whatever is escaped is ASCII, so the next character starts one byte on.
+        match rest.as_bytes()[at] {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            byte => push(out, format_args!("\\u{byte:04x}")),
+        }
+        rest = &rest[at + 1..];
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+/// Appends `"name":`, after a comma unless it opens an object.
+pub(crate) fn write_key(out: &mut String, name: &str) {
+    separate(out);
+    write_text(out, name);
+    out.push(':');
+}
+
+/// Appends a comma unless an object, an array or a key has just been opened.
+pub(crate) fn separate(out: &mut String) {
+    if !matches!(out.as_bytes().last(), None | Some(b'{' | b'[' | b':')) {
+        out.push(',');
+    }
+}
+
+/// Appends `["a","b"]`.
+pub(crate) fn write_texts<T: AsRef<str>>(out: &mut String, texts: impl IntoIterator<Item = T>) {
+    out.push('[');
+    for text in texts {
+        separate(out);
+        write_text(out, text.as_ref());
+    }
+    out.push(']');
+}
+
+/// Appends formatted text.
+pub(crate) fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a String takes all that is written");
+}
+
+/// Appends a number as Prometheus' JSON has it: the shortest digits, an exponent only if the
+/// magnitude is under 1e-6 or from 1e21 on.
+pub(crate) fn write_prometheus_float(out: &mut String, value: f64) {
+    let magnitude = value.abs();
+    if magnitude.is_finite() && magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
+        write_exponent(out, value);
+    } else {
+        write_float(out, value);
+    }
+}
+
+/// Appends a number with the shortest digits and never an exponent, as Loki has it.
+pub(crate) fn write_float(out: &mut String, value: f64) {
+    if value.is_nan() {
+        out.push_str("NaN");
+    } else if value.is_infinite() {
+        out.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
+    } else {
+        let mut buffer = ryu::Buffer::new();
+        let digits = buffer.format_finite(value);
+        if digits.contains('e') {
+            push(out, format_args!("{value}"));
+        } else {
+            out.push_str(digits.strip_suffix(".0").unwrap_or(digits));
+        }
+    }
+}
+
+/// `1e+21`, `2.5e-07`: Go's exponents have a sign and at least two digits.
+fn write_exponent(out: &mut String, value: f64) {
+    let text = format!("{value:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, exponent) = match exponent.strip_prefix('-') {
+        Some(exponent) => ('-', exponent),
+        None => ('+', exponent),
+    };
+    push(out, format_args!("{digits}e{sign}{exponent:0>2}"));
+}
+
+#[cfg(test)]
+mod tests;

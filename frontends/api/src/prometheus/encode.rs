@@ -1,0 +1,366 @@
+//! Answers in Prometheus' JSON.
+//!
+//! ```text
+//!  {"status":"success","data":{"resultType":"matrix","result":[ rows … ],"stats":…},"warnings":…}
+//! ```
+
+use std::sync::atomic::Ordering;
+
+use arrow::array::{Array, AsArray, FixedSizeListArray, Float64Array};
+use arrow::datatypes::Float64Type;
+use arrow::record_batch::RecordBatch;
+use exec::OutputKind;
+use exec::output::columns;
+use schemas::model::StepGrid;
+use schemas::tables::columns as stored;
+
+use crate::error::Error;
+use crate::json::{push, write_key, write_prometheus_float, write_text, write_texts};
+use crate::respond::{Encode, End};
+use crate::rows;
+use crate::time::write_seconds;
+
+/// The warning of an answer that was cut at the request's `limit`.
+const TRUNCATED: &str = "results truncated due to limit";
+
+/// Warnings that are shown; more are counted.
+const WARNINGS_MAX: usize = 10;
+
+/// What kind of query was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Instant,
+    Range,
+}
+
+/// What stands around the results.
+#[derive(Clone, Debug)]
+pub(super) struct Envelope {
+    /// Results that are written at most.
+    pub(super) limit: Option<usize>,
+    /// Whether statistics are wanted.
+    pub(super) with_stats: bool,
+}
+
+/// Results of a PromQL query.
+#[derive(Debug)]
+pub(super) struct Results {
+    shape: Shape,
+    grid: StepGrid,
+    envelope: Envelope,
+    /// Results so far; a comma stands before all but the first.
+    written: usize,
+    truncated: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    Vector,
+    Matrix,
+    Scalar,
+    /// A scalar over a range: one series without labels.
+    ScalarMatrix,
+    Text,
+}
+
+impl Results {
+    /// Results of `kind`, evaluated at `grid`.
+    pub(super) fn new(
+        kind: &OutputKind,
+        form: Form,
+        grid: StepGrid,
+        envelope: Envelope,
+    ) -> Result<Self, Error> {
+        let shape = match (kind, form) {
+            (OutputKind::Series { .. }, Form::Instant) => Shape::Vector,
+            (OutputKind::Series { .. }, Form::Range) => Shape::Matrix,
+            (OutputKind::Scalar { .. }, Form::Instant) => Shape::Scalar,
+            (OutputKind::Scalar { .. }, Form::Range) => Shape::ScalarMatrix,
+            (OutputKind::Text, Form::Instant) => Shape::Text,
+            _ => return Err(Error::internal("PromQL returned neither series nor numbers")),
+        };
+        Ok(Self { shape, grid, envelope, written: 0, truncated: false })
+    }
+
+    fn write_series(&mut self, rows: &RecordBatch, out: &mut String) -> Result<(), Error> {
+        let labels = rows::label_sets(rows, stored::LABELS)?;
+        let tiles = rows::tiles(rows, columns::VALUES)?;
+        for row in 0..rows.num_rows() {
+            let tile = Tile::new(tiles, row)?;
+            if tile.is_empty() {
+                continue;
+            }
+            if self.envelope.limit.is_some_and(|limit| self.written >= limit) {
+                self.truncated = true;
+                break;
+            }
+            self.next(out);
+            out.push_str("{\"metric\":");
+            write_labels(out, labels.row(row));
+            match self.shape {
+                Shape::Vector => {
+                    out.push_str(",\"value\":");
+                    tile.write_first(out, &self.grid);
+                }
+                _ => tile.write_all(out, &self.grid),
+            }
+            out.push('}');
+        }
+        Ok(())
+    }
+
+    fn write_scalar(&mut self, rows: &RecordBatch, out: &mut String) -> Result<(), Error> {
+        let tiles = rows::tiles(rows, columns::VALUES)?;
+        for row in 0..rows.num_rows().min(1) {
+            let tile = Tile::new(tiles, row)?;
+            self.written += 1;
+            match self.shape {
+                Shape::Scalar => tile.write_first(out, &self.grid),
+                _ => {
+                    out.push_str("{\"metric\":{}");
+                    tile.write_all(out, &self.grid);
+                    out.push('}');
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_constant(&mut self, rows: &RecordBatch, out: &mut String) -> Result<(), Error> {
+        let texts = rows::texts(rows, columns::NAME)?;
+        out.push('[');
+        write_seconds(out, self.grid.start_ns);
+        out.push(',');
+        write_text(out, rows::text(&texts, 0).unwrap_or_default());
+        out.push(']');
+        self.written += 1;
+        Ok(())
+    }
+
+    fn next(&mut self, out: &mut String) {
+        if self.written > 0 {
+            out.push(',');
+        }
+        self.written += 1;
+    }
+}
+
+impl Encode for Results {
+    type Buffer = String;
+
+    fn open(&mut self, out: &mut String) {
+        let (result_type, bracket) = match self.shape {
+            Shape::Vector => ("vector", "["),
+            Shape::Matrix | Shape::ScalarMatrix => ("matrix", "["),
+            Shape::Scalar => ("scalar", ""),
+            Shape::Text => ("string", ""),
+        };
+        push(
+            out,
+            format_args!(
+                r#"{{"status":"success","data":{{"resultType":"{result_type}","result":{bracket}"#
+            ),
+        );
+    }
+
+    fn rows(&mut self, rows: &RecordBatch, out: &mut String) -> Result<(), Error> {
+        match self.shape {
+            Shape::Vector | Shape::Matrix => self.write_series(rows, out),
+            Shape::Scalar | Shape::ScalarMatrix => self.write_scalar(rows, out),
+            Shape::Text => self.write_constant(rows, out),
+        }
+    }
+
+    fn close(&mut self, end: &End, out: &mut String) {
+        match self.shape {
+            Shape::Vector | Shape::Matrix | Shape::ScalarMatrix => out.push(']'),
+            // A scalar always has a value; should there be no row, the text must still be JSON.
+            Shape::Scalar | Shape::Text if self.written == 0 => out.push_str("null"),
+            Shape::Scalar | Shape::Text => {}
+        }
+        if self.envelope.with_stats {
+            write_stats(out, end);
+        }
+        out.push('}');
+        write_warnings(out, &end.warnings, self.truncated);
+        out.push('}');
+    }
+}
+
+/// The values of one series, one a step or null.
+struct Tile<'a> {
+    values: &'a Float64Array,
+    /// Where its values begin.
+    at: usize,
+    steps: usize,
+}
+
+impl<'a> Tile<'a> {
+    fn new(tiles: &'a FixedSizeListArray, row: usize) -> Result<Self, Error> {
+        let values = tiles.values().as_primitive_opt::<Float64Type>();
+        let values = values.ok_or_else(|| Error::internal("values that are not floats"))?;
+        let steps = if tiles.is_null(row) { 0 } else { tiles.value_length() as usize };
+        Ok(Self { values, at: tiles.value_offset(row) as usize, steps })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.values.slice(self.at, self.steps).null_count() == self.steps
+    }
+
+    /// `[1.5,"2"]`: the value of the first step, NaN if there is none.
+    fn write_first(&self, out: &mut String, grid: &StepGrid) {
+        let is_valid = self.steps > 0 && self.values.is_valid(self.at);
+        let value = if is_valid { self.values.value(self.at) } else { f64::NAN };
+        write_sample(out, grid.start_ns, value);
+    }
+
+    /// `,"values":[[1.5,"2"],…]`: the values of all steps that have one.
+    fn write_all(&self, out: &mut String, grid: &StepGrid) {
+        out.push_str(",\"values\":[");
+        let mut is_first = true;
+        for (step, at) in (self.at..self.at + self.steps).enumerate() {
+            if self.values.is_null(at) {
+                continue;
+            }
+            if !is_first {
+                out.push(',');
+            }
+            is_first = false;
+            write_sample(out, grid.at(step as u32), self.values.value(at));
+        }
+        out.push(']');
+    }
+}
+
+fn write_sample(out: &mut String, time_ns: i64, value: f64) {
+    out.push('[');
+    write_seconds(out, time_ns);
+    out.push_str(",\"");
+    write_prometheus_float(out, value);
+    out.push_str("\"]");
+}
+
+/// `{"a":"b"}`
+pub(super) fn write_labels<'a>(out: &mut String, labels: impl Iterator<Item = (&'a str, &'a str)>) {
+    out.push('{');
+    for (name, value) in labels {
+        write_key(out, name);
+        write_text(out, value);
+    }
+    out.push('}');
+}
+
+fn write_stats(out: &mut String, end: &End) {
+    let seconds = end.started.elapsed().as_secs_f64();
+    let samples = end.stats.rows_read.load(Ordering::Relaxed);
+    push(
+        out,
+        format_args!(r#","stats":{{"timings":{{"evalTotalTime":{seconds},"resultSortTime":0,"#),
+    );
+    push(
+        out,
+        format_args!(r#""queryPreparationTime":0,"innerEvalTime":{seconds},"execQueueTime":0,"#),
+    );
+    push(
+        out,
+        format_args!(
+            r#""execTotalTime":{seconds}}},"samples":{{"totalQueryableSamples":{samples},"#
+        ),
+    );
+    push(out, format_args!(r#""samplesRead":{samples},"peakSamples":{samples}}}}}"#));
+}
+
+/// `,"warnings":[…]`, left out if there are none.
+fn write_warnings(out: &mut String, warnings: &[String], truncated: bool) {
+    let mut shown: Vec<&str> = warnings.iter().take(WARNINGS_MAX).map(String::as_str).collect();
+    let more = warnings.len().saturating_sub(WARNINGS_MAX);
+    let more = format!("{more} more warning annotations omitted");
+    if warnings.len() > WARNINGS_MAX {
+        shown.push(&more);
+    }
+    if truncated {
+        shown.push(TRUNCATED);
+    }
+    if !shown.is_empty() {
+        write_key(out, "warnings");
+        write_texts(out, shown);
+    }
+}
+
+/// Names or label sets: `{"status":"success","data":[…]}`.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    /// Names that are written at most.
+    limit: Option<usize>,
+    written: usize,
+    truncated: bool,
+}
+
+impl Names {
+    pub(super) fn new(limit: Option<usize>) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    /// Whether another name may be written; if so, it is separated from the one before.
+    fn next(&mut self, out: &mut String) -> bool {
+        if self.limit.is_some_and(|limit| self.written >= limit) {
+            self.truncated = true;
+            return false;
+        }
+        if self.written > 0 {
+            out.push(',');
+        }
+        self.written += 1;
+        true
+    }
+}
+
+impl Encode for Names {
+    type Buffer = String;
+
+    fn open(&mut self, out: &mut String) {
+        out.push_str(r#"{"status":"success","data":["#);
+    }
+
+    fn rows(&mut self, rows: &RecordBatch, out: &mut String) -> Result<(), Error> {
+        let names = rows::optional_texts(rows, columns::NAME)?;
+        let sets = match names {
+            Some(_) => None,
+            None => Some(rows::label_sets(rows, stored::LABELS)?),
+        };
+        for row in 0..rows.num_rows() {
+            if !self.next(out) {
+                break;
+            }
+            if let Some(names) = &names {
+                write_text(out, rows::text(names, row).unwrap_or_default());
+            }
+            if let Some(sets) = &sets {
+                write_labels(out, sets.row(row));
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, end: &End, out: &mut String) {
+        out.push(']');
+        write_warnings(out, &end.warnings, self.truncated);
+        out.push('}');
+    }
+}
+
+/// A whole answer with `data` as JSON text.
+pub(super) fn success(data: &str) -> String {
+    format!(r#"{{"status":"success","data":{data}}}"#)
+}
+
+/// A whole answer that is an error.
+pub(super) fn error(error_type: &str, message: &str) -> String {
+    let mut out = format!(r#"{{"status":"error","errorType":"{error_type}","error":"#);
+    write_text(&mut out, message);
+    out.push('}');
+    out
+}
+
+#[cfg(test)]
+mod tests;

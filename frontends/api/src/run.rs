@@ -1,0 +1,98 @@
+//! Running a query: the plan in, batches out, the first of them before any status is sent.
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use exec::{OutputKind, QueryOutput, QueryStats};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use plan::node::{Limit, Query};
+use plan::{Node, Shape};
+use tokio::time::{Instant, timeout_at};
+
+use crate::Api;
+use crate::error::{Error, ErrorKind};
+
+/// The answer to a query, its first batch read.
+pub(crate) struct Output {
+    pub(crate) kind: OutputKind,
+    pub(crate) batches: Batches,
+    pub(crate) stats: Arc<QueryStats>,
+    pub(crate) warnings: Vec<String>,
+    /// When the query began.
+    pub(crate) started: Instant,
+}
+
+/// Batches of an answer, in order, until a deadline.
+pub(crate) struct Batches {
+    first: Option<RecordBatch>,
+    rest: BoxStream<'static, Result<RecordBatch, exec::Error>>,
+    deadline: Instant,
+}
+
+impl Api {
+    /// Runs a query and waits for its first batch.
+    pub(crate) async fn run(
+        &self,
+        tenant: &str,
+        query: Query,
+        deadline: Instant,
+    ) -> Result<Output, Error> {
+        let started = Instant::now();
+        let output = before(deadline, self.session.run(tenant, query)).await??;
+        Output::new(output, started, deadline).await
+    }
+
+    /// Runs a SQL statement and waits for its first batch.
+    pub(crate) async fn run_sql(
+        &self,
+        tenant: &str,
+        statement: &str,
+        deadline: Instant,
+    ) -> Result<Output, Error> {
+        let started = Instant::now();
+        let output = before(deadline, self.session.sql(tenant, statement)).await??;
+        Output::new(output, started, deadline).await
+    }
+}
+
+impl Output {
+    pub(crate) async fn new(
+        output: QueryOutput,
+        started: Instant,
+        deadline: Instant,
+    ) -> Result<Self, Error> {
+        let QueryOutput { kind, stream, stats, warnings } = output;
+        let mut batches = Batches { first: None, rest: stream, deadline };
+        batches.first = batches.next().await?;
+        Ok(Self { kind, batches, stats, warnings, started })
+    }
+}
+
+impl Batches {
+    /// The next batch; `None` after the last.
+    pub(crate) async fn next(&mut self) -> Result<Option<RecordBatch>, Error> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        match before(self.deadline, self.rest.next()).await? {
+            Some(batch) => Ok(Some(batch?)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Waits for a future until a deadline.
+async fn before<F: Future>(deadline: Instant, future: F) -> Result<F::Output, Error> {
+    let timed_out = |_| Error::new(ErrorKind::Timeout, "query timed out in expression evaluation");
+    timeout_at(deadline, future).await.map_err(timed_out)
+}
+
+/// The query with at most so many results; `None` leaves it as it is, and so does a scalar.
+pub(crate) fn limited(query: Query, count: Option<usize>) -> Query {
+    let Some(count) = count else { return query };
+    if matches!(query.root.shape(), Shape::Scalar | Shape::Text) {
+        return query;
+    }
+    Query { root: Node::Limit(Limit { input: Box::new(query.root), count }), ..query }
+}

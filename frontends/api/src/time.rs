@@ -1,0 +1,163 @@
+//! Times and durations as requests write them, and as answers do.
+
+use std::fmt::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use schemas::model::{NANOS_PER_DAY, NANOS_PER_MILLI, NANOS_PER_SECOND, TimestampNs};
+
+/// The last instant that is told apart, in 2255; later ones are read as this one, and those
+/// before its negative as that. Offsets and windows of seven years still fit behind it.
+pub(crate) const INSTANT_MAX_NS: i64 = 9_000_000_000_000_000_000;
+
+/// The clock, read once a request.
+pub(crate) fn now_ns() -> TimestampNs {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(INSTANT_MAX_NS)
+}
+
+/// Unix seconds with a fraction, rounded to milliseconds, or RFC 3339.
+pub(crate) fn parse_instant(text: &str) -> Option<TimestampNs> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        return from_seconds(seconds);
+    }
+    // What clients of Go's Prometheus library send for the ends of time.
+    match text {
+        "-292273086-05-16T16:47:06Z" => Some(-INSTANT_MAX_NS),
+        "292277025-08-18T07:12:54.999999999Z" => Some(INSTANT_MAX_NS),
+        _ => parse_rfc3339(text),
+    }
+}
+
+/// Loki's times: seconds with a point, up to ten digits of seconds, more digits of nanoseconds,
+/// or RFC 3339.
+pub(crate) fn parse_loki_instant(text: &str) -> Option<TimestampNs> {
+    if text.contains('.')
+        && let Ok(seconds) = text.parse::<f64>()
+    {
+        return from_seconds(seconds);
+    }
+    match text.parse::<i64>() {
+        Ok(seconds) if text.len() <= 10 => Some(seconds * NANOS_PER_SECOND),
+        Ok(nanos) => Some(nanos.clamp(-INSTANT_MAX_NS, INSTANT_MAX_NS)),
+        Err(_) => parse_rfc3339(text),
+    }
+}
+
+fn from_seconds(seconds: f64) -> Option<TimestampNs> {
+    if seconds.is_nan() {
+        return None;
+    }
+    let millis = (seconds * 1e3).round() as i64;
+    let nanos = millis.saturating_mul(NANOS_PER_MILLI);
+    Some(nanos.clamp(-INSTANT_MAX_NS, INSTANT_MAX_NS))
+}
+
+/// `2026-01-02T03:04:05.678Z` or with an offset such as `+02:00`.
+pub(crate) fn parse_rfc3339(text: &str) -> Option<TimestampNs> {
+    let (date, rest) = text.split_once(['T', 't', ' '])?;
+    let day = parse_date(date)?;
+    let zone_at = rest.find(['Z', 'z', '+', '-'])?;
+    let (clock, zone) = rest.split_at(zone_at);
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+    let mut parts = clock.split(':').map(two_digits);
+    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
+    if parts.next().is_some() || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let seconds = hour * 3600 + minute * 60 + second - zone_seconds(zone)?;
+    let nanos = i128::from(day) * i128::from(NANOS_PER_DAY)
+        + i128::from(seconds) * i128::from(NANOS_PER_SECOND)
+        + i128::from(fraction_ns(fraction)?);
+    let limit = i128::from(INSTANT_MAX_NS);
+    i64::try_from(nanos.clamp(-limit, limit)).ok()
+}
+
+/// Days from 1970-01-01 of `YYYY-MM-DD`, by Howard Hinnant's days-from-civil formula.
+fn parse_date(text: &str) -> Option<i64> {
+    let mut parts = text.split('-');
+    let year: i64 = parts.next().filter(|year| year.len() == 4)?.parse().ok()?;
+    let month = two_digits(parts.next()?)?;
+    let day = two_digits(parts.next()?)?;
+    if parts.next().is_some() || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    Some(era * 146_097 + day_of_era - 719_468)
+}
+
+fn two_digits(text: &str) -> Option<i64> {
+    let is_two = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_two { text.parse().ok() } else { None }
+}
+
+fn fraction_ns(digits: &str) -> Option<i64> {
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    format!("{:0<9}", &digits[..digits.len().min(9)]).parse().ok()
+}
+
+fn zone_seconds(zone: &str) -> Option<i64> {
+    if zone.eq_ignore_ascii_case("z") {
+        return Some(0);
+    }
+    let sign = if zone.starts_with('-') { -1 } else { 1 };
+    let (hours, minutes) = zone[1..].split_once(':')?;
+    Some(sign * (two_digits(hours)? * 3600 + two_digits(minutes)? * 60))
+}
+
+/// A duration in nanoseconds: seconds with a fraction, or Prometheus' form such as `1h30m`.
+pub(crate) fn parse_duration(text: &str) -> Option<i64> {
+    let Ok(seconds) = text.parse::<f64>() else { return parse_units(text) };
+    let nanos = seconds * 1e9;
+    (nanos.is_finite() && nanos.abs() < i64::MAX as f64).then_some(nanos.round() as i64)
+}
+
+/// Units of Prometheus' durations, which must stand in this order, in nanoseconds.
+const UNITS: [(&str, i64); 7] = [
+    ("y", 365 * NANOS_PER_DAY),
+    ("w", 7 * NANOS_PER_DAY),
+    ("d", NANOS_PER_DAY),
+    ("h", 3600 * NANOS_PER_SECOND),
+    ("m", 60 * NANOS_PER_SECOND),
+    ("s", NANOS_PER_SECOND),
+    ("ms", NANOS_PER_MILLI),
+];
+
+fn parse_units(text: &str) -> Option<i64> {
+    let mut rest = text;
+    let mut units = UNITS.iter();
+    let mut total: i64 = 0;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let (number, behind) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
+        let end = behind.find(|c: char| c.is_ascii_digit()).unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(end);
+        let (_, unit_ns) = units.find(|(name, _)| *name == unit)?;
+        let number: i64 = number.parse().ok()?;
+        total = total.checked_add(number.checked_mul(*unit_ns)?)?;
+        rest = behind;
+    }
+    Some(total)
+}
+
+/// Appends a time as Prometheus' JSON has it: seconds, with milliseconds if there are any.
+pub(crate) fn write_seconds(out: &mut String, time_ns: TimestampNs) {
+    let millis = time_ns.div_euclid(NANOS_PER_MILLI);
+    let sign = if millis < 0 { "-" } else { "" };
+    let (seconds, rest) = (millis.unsigned_abs() / 1000, millis.unsigned_abs() % 1000);
+    // A String takes all that is written.
+    let _ = match rest {
+        0 => write!(out, "{sign}{seconds}"),
+        _ => write!(out, "{sign}{seconds}.{rest:03}"),
+    };
+}
+
+#[cfg(test)]
+mod tests;
