@@ -13,6 +13,7 @@
 
 pub(crate) mod attributes;
 mod envelope;
+mod json;
 mod logs;
 mod metrics;
 mod traces;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use schemas::model::{Signal, TimestampNs};
 use storage::{Frame, LabelIndex, TableBatch};
 
+pub(crate) use self::json::transcode as transcode_json;
 use self::wire::Malformed;
 use crate::IngestOptions;
 use crate::admit::{Reason, Rejection, Rejections, TimeBounds};
@@ -164,11 +166,6 @@ pub(crate) fn decode(
         Signal::Metrics => metrics::decode(request, context),
         Signal::Traces => traces::decode(request, context),
     }
-}
-
-/// A JSON export request as protobuf.
-pub(crate) fn transcode_json(_signal: Signal, _json: &[u8]) -> Result<Vec<u8>, Error> {
-    Ok(Vec::new())
 }
 
 /// A time that is not the record's own; zero means that it was not sent.

@@ -147,9 +147,9 @@ impl<'a> PointLabels<'a> {
                     kept.end = range.end;
                     has_collisions = true;
                 }
-                _ => self
-                    .entries
-                    .push(Entry { name: Arc::clone(name), source: Source::Text(range) }),
+                _ => {
+                    self.entries.push(Entry { name: Arc::clone(name), source: Source::Text(range) })
+                }
             }
         }
         self.add_others();
@@ -163,9 +163,8 @@ impl<'a> PointLabels<'a> {
         named.sort_by_key(|(_, _, i)| *i);
         for (name, key, _) in &named {
             let found = self.entries.binary_search_by(|entry| entry.name.cmp(name)).ok();
-            let is_fed = |at: &usize| {
-                matches!(self.entries[*at].source, Source::Text(_) | Source::Extra(_))
-            };
+            let is_fed =
+                |at: &usize| matches!(self.entries[*at].source, Source::Text(_) | Source::Extra(_));
             self.keys.push(key);
             self.slots.push(found.filter(is_fed));
         }
