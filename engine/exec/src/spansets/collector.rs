@@ -8,6 +8,7 @@
 //! for the summaries; everything else is decided before them, so that only the traces that are
 //! returned are read.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use ahash::{AHashMap, AHashSet};
@@ -77,6 +78,27 @@ struct Found {
 impl Found {
     fn start_ns(&self) -> i64 {
         self.shown.iter().map(|span| span.start_ns).min().unwrap_or(i64::MAX)
+    }
+
+    /// Keeps each span once: it can be stored twice until compaction. A shared id alone does not
+    /// make the same span.
+    fn distinct(&mut self) {
+        let mut seen = AHashSet::new();
+        let first: Vec<bool> = self
+            .spans
+            .iter()
+            .zip(&self.shown)
+            .map(|(span, shown)| {
+                let name = Arc::clone(&shown.name);
+                seen.insert((span.link, shown.start_ns, shown.duration_ns, name))
+            })
+            .collect();
+        if first.contains(&false) {
+            let mut keep = first.iter();
+            self.spans.retain(|_| *keep.next().unwrap_or(&true));
+            let mut keep = first.iter();
+            self.shown.retain(|_| *keep.next().unwrap_or(&true));
+        }
     }
 }
 
@@ -160,18 +182,9 @@ impl Collector {
 
     fn add(&mut self, trace_id: TraceId, candidate: Candidate, shown: Shown) {
         let found = self.traces.entry(trace_id).or_default();
-        // The same span can be stored twice until compaction; a shared id is not the same span.
-        let is_known = found.spans.iter().zip(&found.shown).rev().take(64).any(|(span, other)| {
-            span.link == candidate.link
-                && other.start_ns == shown.start_ns
-                && other.duration_ns == shown.duration_ns
-                && other.name == shown.name
-        });
-        if !is_known {
-            found.spans.push(candidate);
-            found.shown.push(shown);
-            self.spans += 1;
-        }
+        found.spans.push(candidate);
+        found.shown.push(shown);
+        self.spans += 1;
     }
 
     /// One copy of each text.
@@ -205,6 +218,7 @@ impl Collector {
     /// Decides what can be decided, and returns the ids of the traces that are needed as a whole.
     pub(crate) fn candidates(&mut self) -> Result<Vec<TraceId>, Error> {
         let search = Arc::clone(&self.search);
+        self.traces.values_mut().for_each(Found::distinct);
         if search.needs_traces() {
             self.traces.retain(|_, found| is_possible(&search, &found.spans));
             if self.traces.len() > TRACES_READ_MAX {
@@ -220,7 +234,7 @@ impl Collector {
         });
         let mut newest: Vec<(i64, TraceId)> =
             self.traces.iter().map(|(id, found)| (found.start_ns(), *id)).collect();
-        newest.sort_unstable_by(|a, b| b.cmp(a));
+        newest.sort_unstable_by_key(|trace| Reverse(*trace));
         newest.truncate(self.limit);
         let newest: AHashSet<TraceId> = newest.into_iter().map(|(_, id)| id).collect();
         self.traces.retain(|id, _| newest.contains(id));
@@ -276,7 +290,7 @@ impl Collector {
                 rows.push(row(&search, trace_id, &members, summary, shown));
             }
         }
-        rows.sort_unstable_by(|a, b| (b.start_ns, b.trace_id).cmp(&(a.start_ns, a.trace_id)));
+        rows.sort_unstable_by_key(|row| Reverse((row.start_ns, row.trace_id)));
         rows.truncate(self.limit);
         report::batch(&rows)
     }

@@ -7,7 +7,7 @@ use plan::node::SpansetRelation;
 pub(super) type SpanId = [u8; 8];
 
 /// A span as far as its place in the trace goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Link {
     pub(super) id: SpanId,
     /// `None` for a root.

@@ -70,9 +70,9 @@ fn found(node: Node, spans: &[Span]) -> Vec<String> {
     (0..rows.num_rows())
         .map(|row| {
             let spans = lists.value(row);
-            let names = spans.as_struct().column_by_name("name").expect("names").clone();
+            let names = spans.as_struct().column_by_name("name").expect("names");
             let names: Vec<String> = (0..names.len())
-                .map(|at| array_value_to_string(&names, at).expect("a text"))
+                .map(|at| array_value_to_string(names, at).expect("a text"))
                 .collect();
             assert_eq!(matched.value(row), names.len() as i64);
             format!("{}: {}", ids.value(row)[15], names.join(" "))
@@ -204,6 +204,26 @@ fn the_newest_traces_are_returned_with_their_summaries() {
 }
 
 #[test]
+fn old_traces_are_forgotten_before_memory_is() {
+    let search = Arc::new(Search::compile(every_span()).expect("a search"));
+    let mut collector = search.collector(2);
+    let spans: Vec<Span> = (0..50_000_u32)
+        .map(|at| {
+            Span::new((at % 250 + 1) as u8, 1)
+                .at(i64::from(at % 250) * 1_000_000 + 7 * i64::from(at))
+        })
+        .collect();
+    let rows = batch(&spans);
+    for _ in 0..6 {
+        collector.push(&rows).expect("room");
+    }
+    let mut newest = collector.candidates().expect("candidates");
+    newest.sort_unstable();
+    let last_bytes: Vec<u8> = newest.iter().map(|id| id[15]).collect();
+    assert_eq!(last_bytes, [249, 250]);
+}
+
+#[test]
 fn what_was_asked_about_is_reported() {
     let spans = [
         Span::new(1, 1).attributes(r#"{"x":[1,"a"],"y":2.0}"#),
@@ -226,7 +246,7 @@ fn what_was_asked_about_is_reported() {
     ];
     let rows = run(node, 3, &spans);
     let lists = rows.column_by_name("spans").expect("spans").as_list::<i32>().value(0);
-    let attributes = lists.as_struct().column_by_name("attributes").expect("attributes").clone();
+    let attributes = lists.as_struct().column_by_name("attributes").expect("attributes");
     let attributes = attributes.as_string::<i32>();
     assert_eq!(
         attributes.value(0),
