@@ -10,6 +10,9 @@ use super::meters::Meters;
 use super::otlp::SECOND_NS;
 use super::story::Recorded;
 use super::traffic::{conditions, count_of, rng_of};
+use super::{Demo, Duration, Options, read_marker};
+use crate::config::{Config, Settings};
+use crate::serve::Server;
 
 const NOON_S: u64 = 1_760_011_200;
 
@@ -135,4 +138,49 @@ fn counts_have_the_mean_asked_for() {
         let measured = f64::from(total) / 4000.0;
         assert!((measured - mean).abs() < mean * 0.08 + 0.02, "{mean}: {measured}");
     }
+}
+
+/// The value of a sample of our own metrics.
+fn sample(text: &str, series: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_server_stores_all_of_it() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let mut settings = Settings::defaults();
+    let data = dir.path().join("data");
+    let flags = [
+        ("data", data.to_str().unwrap()),
+        ("listen", "127.0.0.1:0"),
+        ("ports.otlp_grpc", ""),
+        ("ports.otlp_http", ""),
+    ];
+    settings.merge_flags(flags).unwrap();
+    let config = Config::new(&settings);
+    let server = Server::start(&config).await.unwrap();
+    let marker = data.join("demo.sent");
+    let options = Options {
+        url: server.url(),
+        seed: 7,
+        rate: 6.0,
+        backfill: Duration::from_secs(90),
+        marker: marker.clone(),
+    };
+    let mut demo = Demo::new(options.clone()).unwrap();
+    demo.backfill().await.unwrap();
+    assert_eq!(demo.emitter.rejected, 0);
+    let answer = reqwest::get(format!("{}/metrics", server.url())).await.unwrap();
+    let text = answer.text().await.unwrap();
+    for signal in ["metrics", "logs", "traces"] {
+        let of = |name: &str| sample(&text, &format!("{name}{{signal=\"{signal}\"}}"));
+        assert!(of("siglake_ingest_rows_stored_total") > 50.0, "{text}");
+        assert_eq!(of("siglake_ingest_rows_rejected_total"), 0.0, "{text}");
+    }
+    // Begun again, it goes on where it was.
+    let again = Demo::new(options).unwrap();
+    assert!(again.next_s >= read_marker(&marker).unwrap() + 1);
+    assert!(again.next_s >= demo.next_s);
+    server.stop(&config).await.unwrap();
 }
