@@ -250,11 +250,17 @@ fn what_was_asked_about_is_reported() {
     let attributes = attributes.as_string::<i32>();
     assert_eq!(
         attributes.value(0),
-        r#"{"kind":"internal","x":[1,"a"],"service.name":"shop","nestedSetLeft":1,"nestedSetParent":-1,"rootName":"op1"}"#
+        concat!(
+            r#"{"kind":"internal","x":[1,"a"],"service.name":"shop","#,
+            r#""nestedSetLeft":1,"nestedSetParent":-1,"rootName":"op1"}"#
+        )
     );
     assert_eq!(
         attributes.value(1),
-        r#"{"kind":"internal","service.name":"shop","k":"v","nestedSetLeft":2,"nestedSetParent":1,"rootName":"op1"}"#
+        concat!(
+            r#"{"kind":"internal","service.name":"shop","k":"v","#,
+            r#""nestedSetLeft":2,"nestedSetParent":1,"rootName":"op1"}"#
+        )
     );
 }
 
