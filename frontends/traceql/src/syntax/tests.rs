@@ -275,7 +275,8 @@ proptest! {
     #[test]
     fn no_tokens_make_the_parser_panic(
         words in prop::collection::vec(prop::sample::select(vec![
-            "{", "}", "(", ")", "|", "&&", "!~", ">>", "=", "-", ".a", "span:id", "1", "2s", "\"x\"",
+            "{", "}", "(", ")", "|", "&&", "!~", ">>", "=", "-", ".a", "span:id", "1", "2s",
+            "\"x\"",
             "by", "count", "rate", "select", "with", "topk", "compare", ",", "nil", "coalesce", "+",
         ]), 0..24)
     ) {
