@@ -447,4 +447,4 @@ impl<'a> StreamColumns<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -417,4 +417,4 @@ struct Times {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -216,3 +216,6 @@ impl storage::Decode for Decoder {
         Ok(decode(frame.signal, &request, &context)?.batches)
     }
 }
+
+#[cfg(test)]
+mod tests;

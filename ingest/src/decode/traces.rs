@@ -260,4 +260,4 @@ fn read_link<'a>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
