@@ -63,7 +63,9 @@ impl Output {
         deadline: Instant,
     ) -> Result<Self, Error> {
         let QueryOutput { kind, stream, stats, warnings } = output;
-        let mut batches = Batches { first: None, rest: stream, deadline };
+        // The first look at an empty answer ends the stream, which may not be polled again.
+        let rest = stream.fuse().boxed();
+        let mut batches = Batches { first: None, rest, deadline };
         batches.first = batches.next().await?;
         Ok(Self { kind, batches, stats, warnings, started })
     }

@@ -38,12 +38,19 @@ fn batch(text: &str, rows: usize) -> RecordBatch {
 async fn output(batches: Vec<Result<RecordBatch, exec::Error>>) -> Result<Output, Error> {
     let output = QueryOutput {
         kind: OutputKind::Names,
-        stream: futures::stream::iter(batches).boxed(),
+        stream: strict(batches).boxed(),
         stats: Arc::default(),
         warnings: Vec::new(),
     };
     let now = Instant::now();
     Output::new(output, now, now + Duration::from_secs(5)).await
+}
+
+/// A stream that panics if it is polled after its end.
+fn strict<T: Send + 'static>(items: Vec<T>) -> impl futures::Stream<Item = T> + Send {
+    futures::stream::unfold(items.into_iter(), |mut items| async move {
+        items.next().map(|item| (item, items))
+    })
 }
 
 fn limit_hit() -> exec::Error {
