@@ -112,7 +112,7 @@ fn check_vector(vector: &VectorAggregation, instant: bool) -> Result<(), Error> 
             return Err(Error::invalid("grouping not allowed for approx_topk aggregation"));
         }
         VectorOp::ApproxTopk if !instant => {
-            return Err(Error::invalid("approx_topk is only supported for instant queries"));
+            return Err(Error::invalid("approx_topk is only supported on instant queries"));
         }
         _ => {}
     }

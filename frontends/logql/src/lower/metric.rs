@@ -15,7 +15,34 @@ use crate::syntax::ast::{
     RangeAggregation, RangeOp, UnwrapExpr, VectorAggregation, VectorOp,
 };
 
+/// The plan of a metric query. A sort orders the whole result, wherever it stands, and only
+/// if there is one step.
 pub(super) fn lower(expr: &MetricExpr, grid: StepGrid) -> Result<Node, Error> {
+    let root = lower_expr(expr, grid)?;
+    let order = if grid.steps <= 1 { sort_order(expr) } else { None };
+    Ok(match order {
+        Some(by) => Node::Sort(Sort { input: Box::new(root), by }),
+        None => root,
+    })
+}
+
+/// The order that the outermost sort asks for.
+fn sort_order(expr: &MetricExpr) -> Option<SortBy> {
+    match expr {
+        MetricExpr::Vector(vector) => match vector.op {
+            VectorOp::Sort => Some(SortBy::Value),
+            VectorOp::SortDesc => Some(SortBy::ValueDescending),
+            _ => sort_order(&vector.input),
+        },
+        MetricExpr::Binary(binary) => {
+            sort_order(&binary.left).or_else(|| sort_order(&binary.right))
+        }
+        MetricExpr::LabelReplace(replace) => sort_order(&replace.input),
+        MetricExpr::Range(_) | MetricExpr::Literal(_) | MetricExpr::Constant(_) => None,
+    }
+}
+
+fn lower_expr(expr: &MetricExpr, grid: StepGrid) -> Result<Node, Error> {
     match expr {
         MetricExpr::Range(range) => lower_range(range, grid, None),
         MetricExpr::Vector(vector) => lower_vector(vector, grid),
@@ -126,14 +153,11 @@ fn lower_vector(vector: &VectorAggregation, grid: StepGrid) -> Result<Node, Erro
         {
             lower_range(range, grid, Some(grouping.clone()))?
         }
-        input => lower(input, grid)?,
+        input => lower_expr(input, grid)?,
     };
     let input = Box::new(input);
     let op = match vector.op {
-        VectorOp::Sort => return Ok(Node::Sort(Sort { input, by: SortBy::Value })),
-        VectorOp::SortDesc => {
-            return Ok(Node::Sort(Sort { input, by: SortBy::ValueDescending }));
-        }
+        VectorOp::Sort | VectorOp::SortDesc => return Ok(*input),
         VectorOp::Sum => AggregateOp::Sum,
         VectorOp::Avg => AggregateOp::Avg,
         VectorOp::Count => AggregateOp::Count,
@@ -174,13 +198,13 @@ fn lower_label_replace(replace: &LabelReplace, grid: StepGrid) -> Result<Node, E
             source: replace.source.clone(),
             pattern: replace.pattern.clone(),
         },
-        arguments: vec![lower(&replace.input, grid)?],
+        arguments: vec![lower_expr(&replace.input, grid)?],
     }))
 }
 
 fn lower_binary(binary: &BinaryExpr, grid: StepGrid) -> Result<Node, Error> {
-    let left = lower(&binary.left, grid)?;
-    let right = lower(&binary.right, grid)?;
+    let left = lower_expr(&binary.left, grid)?;
+    let right = lower_expr(&binary.right, grid)?;
     // The parser refuses literals beside a set operator; folding makes new ones.
     if binary.op.is_set() && [&left, &right].iter().any(|leg| matches!(leg, Node::Number(_))) {
         return Err(Error::invalid(format!(
