@@ -10,7 +10,7 @@ use regex::Regex;
 use schemas::model::{parse_float, parse_go_duration, parse_size};
 
 use super::labels::RowLabels;
-use super::names::{NameId, Names};
+use super::names::{ERROR, ERROR_DETAILS, NameId, Names};
 use super::{address, line_pattern};
 use crate::{Error, ErrorKind};
 
@@ -89,6 +89,8 @@ impl Test {
             Self::Matches { name, pattern } => {
                 pattern.is_match(labels.get(*name).unwrap_or_default())
             }
+            // Errors are texts: no quantity can be read from them, and that is no error again.
+            Self::Quantity { name: ERROR | ERROR_DETAILS, .. } => false,
             Self::Quantity { name, read_as, op, value } => {
                 let Some(text) = labels.get(*name) else { return false };
                 match read(text, *read_as) {
@@ -195,13 +197,40 @@ pub(super) fn read(text: &str, read_as: LabelType) -> Option<f64> {
     }
 }
 
-/// Why a text could not be read.
+/// Why a text could not be read, in the words of Go's library, which clients look for.
 pub(super) fn unreadable(text: &str, read_as: LabelType) -> String {
     match read_as {
-        LabelType::Text | LabelType::Number => format!("{text:?} is not a number"),
-        LabelType::Duration => format!("{text:?} is not a duration"),
-        LabelType::Bytes => format!("{text:?} is not a size"),
+        LabelType::Text | LabelType::Number => {
+            format!("strconv.ParseFloat: parsing {text:?}: invalid syntax")
+        }
+        LabelType::Duration => unreadable_duration(text),
+        LabelType::Bytes => {
+            let is_number = |c: char| c.is_ascii_digit() || c == '.' || c == ',';
+            let number = &text[..text.find(|c| !is_number(c)).unwrap_or(text.len())];
+            if parse_float(number).is_some() {
+                format!("unhandled size name: {}", text[number.len()..].trim())
+            } else {
+                format!("strconv.ParseFloat: parsing {number:?}: invalid syntax")
+            }
+        }
     }
+}
+
+fn unreadable_duration(text: &str) -> String {
+    let is_number = |c: char| c.is_ascii_digit() || c == '.';
+    let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
+    while rest.starts_with(is_number) {
+        let behind = rest.trim_start_matches(is_number);
+        let unit = &behind[..behind.find(is_number).unwrap_or(behind.len())];
+        if unit.is_empty() {
+            return format!("time: missing unit in duration {text:?}");
+        }
+        if parse_go_duration(&format!("1{unit}")).is_none() {
+            return format!("time: unknown unit {unit:?} in duration {text:?}");
+        }
+        rest = &behind[unit.len()..];
+    }
+    format!("time: invalid duration {text:?}")
 }
 
 fn compare(op: CompareOp, left: f64, right: f64) -> bool {

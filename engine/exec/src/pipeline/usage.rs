@@ -109,7 +109,8 @@ impl Usage {
         }
         add_bases(&mut ids, &mut names);
         let level = lines || ids.contains(&DETECTED_LEVEL);
-        let keeps_errors = ids.contains(&ERROR);
+        // Asking about errors in a filter is not asking for them in the result.
+        let keeps_errors = grouped.as_ref().is_some_and(|by| by.contains(&ERROR));
         let mut metadata_ids: Vec<NameId> =
             ids.iter().copied().filter(|id| !pipeline.is_of_stream(names.text(*id))).collect();
         if level {
