@@ -76,8 +76,11 @@ impl Objects {
             match self.store.put_opts(&ObjectPath::from(path), payload, options).await {
                 Ok(_) => return Ok(Created::New),
                 Err(object_store::Error::AlreadyExists { .. }) => return Ok(Created::Exists),
-                Err(error) if attempt >= ATTEMPTS_MAX => return Err(remote(path, error)),
-                Err(_) => tokio::time::sleep(wait).await,
+                // Throttling and what the network does are generic; all else stays as it is.
+                Err(object_store::Error::Generic { .. }) if attempt < ATTEMPTS_MAX => {
+                    tokio::time::sleep(wait).await;
+                }
+                Err(error) => return Err(remote(path, error)),
             }
             wait *= 2;
         }

@@ -89,13 +89,13 @@ impl Catalog {
         let mut next = self.next.lock().await;
         if *next == 0 {
             let first = actions::first_commit(self.table)?;
-            self.create(0, first).await?;
+            self.create(0, first, 0).await?;
             *next = 1;
         }
         let application = application(&self.writer);
         let body = actions::append_commit(self.table, segments, &application, applied)?;
         for _ in 0..CONFLICTS_MAX {
-            let ours = self.create(*next, body.clone()).await?;
+            let ours = self.create(*next, body.clone(), applied).await?;
             *next += 1;
             if ours {
                 return Ok(());
@@ -109,12 +109,20 @@ impl Catalog {
     }
 
     /// Creates a commit; whether it is ours. A commit that exists may be ours, if the answer to
-    /// an earlier attempt was lost: its content tells.
-    async fn create(&self, number: u64, body: Bytes) -> Result<bool, Error> {
+    /// an earlier attempt was lost: it then says that our WAL is applied. (Its bytes need not be
+    /// these: a later attempt tells another time.)
+    async fn create(&self, number: u64, body: Bytes, applied: u64) -> Result<bool, Error> {
         let path = format!("{}/{number:020}.json", folder(self.table));
         match self.objects.create(&path, body.clone()).await? {
             Created::New => Ok(true),
-            Created::Exists => Ok(self.objects.read(&path).await? == body),
+            Created::Exists => {
+                let ours = application(&self.writer);
+                let found = actions::parse(&path, &self.objects.read(&path).await?)?;
+                Ok(found.iter().any(|action| match action {
+                    Action::Applied(app, version) => *app == ours && *version >= applied,
+                    _ => false,
+                }))
+            }
         }
     }
 }
