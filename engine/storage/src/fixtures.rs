@@ -11,8 +11,6 @@ use arrow::datatypes::DataType;
 use schemas::model::{Label, Labels};
 use schemas::tables::{Table, columns};
 
-use crate::TableBatch;
-
 /// A batch of `table` from some of its columns; the others are null, zero or empty.
 pub(crate) fn batch(table: Table, given: Vec<(&str, ArrayRef)>) -> RecordBatch {
     let schema = table.schema();
@@ -129,8 +127,4 @@ pub(crate) fn logs(rows: &[(i64, i64, &str)]) -> RecordBatch {
             (columns::SEVERITY_TEXT, texts(rows.iter().map(|_| "INFO"))),
         ],
     )
-}
-
-pub(crate) fn table_batch(table: Table, rows: RecordBatch) -> TableBatch {
-    TableBatch { table, rows }
 }

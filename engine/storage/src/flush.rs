@@ -67,7 +67,9 @@ fn is_due(store: &Store) -> bool {
     let state = store.shared.state.read();
     let old =
         state.active_since.is_some_and(|since| since.elapsed() >= store.options.flush_interval);
-    old || !state.frozen.is_empty() || state.active.bytes >= store.options.memtable_bytes_max
+    // What another flush works at is not ours to repeat.
+    let left_over = !state.frozen.is_empty() && store.flushing.try_lock().is_ok();
+    old || left_over || state.active.bytes >= store.options.memtable_bytes_max
 }
 
 /// Freezes the active memtable and flushes all frozen ones, oldest first.

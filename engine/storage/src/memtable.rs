@@ -34,10 +34,7 @@ impl Memtable {
         if batch.rows.num_rows() == 0 {
             return Ok(());
         }
-        if batch.rows.schema() != batch.table.schema() {
-            let message = format!("rows of {} have another schema", batch.table.name());
-            return Err(Error::new(ErrorKind::Internal, message));
-        }
+        check(batch)?;
         self.bytes += batch.rows.get_array_memory_size();
         let rows = self.tables.entry((Arc::clone(tenant), batch.table)).or_default();
         rows.add(batch.rows.clone())
@@ -72,6 +69,15 @@ impl Memtable {
     pub(crate) fn remove(&mut self, table: Table) {
         self.tables.retain(|(_, of), _| *of != table);
     }
+}
+
+/// Whether the rows have their table's schema.
+pub(crate) fn check(batch: &TableBatch) -> Result<(), Error> {
+    if batch.rows.schema_ref().fields() != batch.table.schema().fields() {
+        let message = format!("rows of {} have another schema", batch.table.name());
+        return Err(Error::new(ErrorKind::Internal, message));
+    }
+    Ok(())
 }
 
 impl Rows {

@@ -19,11 +19,8 @@ use crate::catalog::{Catalog, Loaded};
 use crate::flush::Catalogs;
 use crate::objects::{Objects, disk, sync_folder};
 use crate::store::{Shared, TableBatch};
-use crate::wal::{self, WalWriter};
+use crate::wal::{self, OsFiles, WalWriter};
 use crate::{Decode, Error, ErrorKind, Segment, StoreOptions};
-
-/// Days of series and streams that are loaded into the indexes, counted back from the newest.
-const INDEXED_DAYS: i32 = 31;
 
 /// A store that is ready to run.
 pub(crate) struct Opened {
@@ -32,7 +29,8 @@ pub(crate) struct Opened {
     pub(crate) catalogs: Catalogs,
     pub(crate) shared: Arc<Shared>,
     pub(crate) wal: WalWriter,
-    pub(crate) next_sequence: u64,
+    /// First sequence number that the memtable may hold, and that of the next request.
+    pub(crate) sequences: (u64, u64),
     pub(crate) lock: File,
 }
 
@@ -63,17 +61,23 @@ pub(crate) async fn open(options: StoreOptions, decode: Arc<dyn Decode>) -> Resu
     }
     let replayed = replay(&folder, &shared, &applied, decode.as_ref())?;
     let highest = applied.values().copied().max().unwrap_or(0).max(replayed.sequence);
-    let wal =
-        WalWriter::new(folder, options.wal_segment_bytes, options.durability, replayed.file + 1);
+    let wal = WalWriter::new(
+        folder,
+        options.wal_segment_bytes,
+        options.durability,
+        Box::new(OsFiles),
+        replayed.file + 1,
+    );
     let catalogs = Catalogs { writer, tables };
-    let next_sequence = highest + 1;
-    Ok(Opened { options, objects, catalogs, shared, wal, next_sequence, lock })
+    let sequences = (replayed.first.unwrap_or(highest + 1), highest + 1);
+    Ok(Opened { options, objects, catalogs, shared, wal, sequences, lock })
 }
 
 /// What the WAL ended with.
 #[derive(Default)]
 struct End {
     file: u64,
+    first: Option<u64>,
     sequence: u64,
 }
 
@@ -91,6 +95,7 @@ fn replay(
         let file = file?;
         end.file = file.number;
         for (sequence, frame) in file.frames {
+            end.first.get_or_insert(sequence);
             end.sequence = end.sequence.max(sequence);
             frames += 1;
             if applied.values().all(|applied| sequence <= *applied) {
@@ -103,11 +108,15 @@ fn replay(
                 Error::with_source(ErrorKind::Damaged, message, error)
             })?;
             for batch in batches {
-                if let Err(error) = shared.indexes.absorb(&frame.tenant, &batch) {
-                    // Refused when it came in, too: its sender was told, others go on.
-                    tracing::error!(sequence, %error, "rows of the WAL are left out");
-                    continue;
-                }
+                let rows = match shared.indexes.absorb(&frame.tenant, &batch) {
+                    Ok(rows) => rows,
+                    Err(error) => {
+                        // Refused when it came in, too: its sender was told, others go on.
+                        tracing::error!(sequence, %error, "rows of the WAL are left out");
+                        continue;
+                    }
+                };
+                let batch = TableBatch { table: batch.table, rows };
                 if sequence > applied.get(&batch.table).copied().unwrap_or(0) {
                     let mut state = shared.state.write();
                     state.active.add(&frame.tenant, &batch)?;
@@ -133,9 +142,9 @@ async fn load_index(
     if !matches!(table, Table::MetricSeries | Table::LogStreams) {
         return Ok(());
     }
-    let newest = loaded.segments.iter().map(|segment| segment.day).max().unwrap_or(0);
-    let oldest = newest.saturating_sub(INDEXED_DAYS);
-    for segment in loaded.segments.iter().filter(|segment| segment.day > oldest) {
+    // All days: an index must know whatever a segment may hold, and a day more of a series that
+    // is known costs a bit.
+    for segment in &loaded.segments {
         load_segment(shared, table, segment, objects).await?;
     }
     Ok(())

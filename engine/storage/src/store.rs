@@ -22,10 +22,15 @@ use schemas::tables::Table;
 use tokio::sync::{Notify, oneshot};
 
 use crate::flush::{self, Catalogs};
-use crate::memtable::Memtable;
+use crate::memtable::{self, Memtable};
 use crate::objects::Objects;
 use crate::writer::{Message, Queue};
-use crate::{Error, ErrorKind, LabelIndex, Segment, Snapshot, StoreOptions, TableSnapshot};
+use crate::{
+    Error, ErrorKind, LabelIndex, Segment, Snapshot, StoreOptions, TableSnapshot, segment,
+};
+
+/// Most tenants of a lake: each has folders and segments of its own.
+const TENANTS_MAX: usize = 10_000;
 
 /// Rows of one table, in its schema, in any order, of any days.
 #[derive(Clone, Debug)]
@@ -162,32 +167,52 @@ pub(crate) struct Indexes {
 }
 
 impl Indexes {
+    /// The series of a tenant; an index that nobody else sees if it has stored nothing, so that
+    /// asking for tenants at random costs no memory.
     pub(crate) fn series(&self, tenant: &str) -> Arc<LabelIndex> {
-        of_tenant(&self.series, tenant)
+        self.series.lock().get(tenant).cloned().unwrap_or_default()
     }
 
+    /// The streams of a tenant, likewise.
     pub(crate) fn streams(&self, tenant: &str) -> Arc<LabelIndex> {
-        of_tenant(&self.streams, tenant)
+        self.streams.lock().get(tenant).cloned().unwrap_or_default()
     }
 
-    /// Adds the rows of a series or stream table; other tables change nothing.
-    pub(crate) fn absorb(&self, tenant: &str, batch: &TableBatch) -> Result<(), Error> {
-        match batch.table {
-            Table::MetricSeries => self.series(tenant).absorb(&batch.rows),
-            Table::LogStreams => self.streams(tenant).absorb(&batch.rows),
-            _ => Ok(()),
+    /// Gives the rows of a series or stream table a place, unseen: what passes here does not
+    /// collide with anything when it is absorbed.
+    pub(crate) fn reserve(&self, tenant: &Arc<str>, batch: &TableBatch) -> Result<(), Error> {
+        match self.of(tenant, batch.table)? {
+            Some(index) => index.reserve(&batch.rows).map(|_| ()),
+            None => Ok(()),
         }
     }
-}
 
-fn of_tenant(indexes: &Mutex<HashMap<Arc<str>, Arc<LabelIndex>>>, tenant: &str) -> Arc<LabelIndex> {
-    let mut indexes = indexes.lock();
-    if let Some(index) = indexes.get(tenant) {
-        return Arc::clone(index);
+    /// Adds the rows of a series or stream table, and returns those that were not known for
+    /// their day; of other tables all.
+    pub(crate) fn absorb(
+        &self,
+        tenant: &Arc<str>,
+        batch: &TableBatch,
+    ) -> Result<RecordBatch, Error> {
+        match self.of(tenant, batch.table)? {
+            Some(index) => index.absorb_new(&batch.rows),
+            None => Ok(batch.rows.clone()),
+        }
     }
-    let index = Arc::new(LabelIndex::default());
-    indexes.insert(Arc::from(tenant), Arc::clone(&index));
-    index
+
+    fn of(&self, tenant: &Arc<str>, table: Table) -> Result<Option<Arc<LabelIndex>>, Error> {
+        let indexes = match table {
+            Table::MetricSeries => &self.series,
+            Table::LogStreams => &self.streams,
+            _ => return Ok(None),
+        };
+        let mut indexes = indexes.lock();
+        if indexes.len() >= TENANTS_MAX && !indexes.contains_key(tenant) {
+            let message = format!("the lake has {TENANTS_MAX} tenants, the most it may");
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        Ok(Some(Arc::clone(indexes.entry(Arc::clone(tenant)).or_default())))
+    }
 }
 
 /// Counters that only ever rise.
@@ -215,7 +240,7 @@ impl Store {
     /// Opens or creates the lake, loads the catalogs, and replays the WAL.
     pub async fn open(options: StoreOptions, decode: Arc<dyn Decode>) -> Result<Arc<Self>, Error> {
         let opened = crate::recover::open(options, decode).await?;
-        let queue = Queue::start(opened.wal, opened.next_sequence, Arc::clone(&opened.shared))?;
+        let queue = Queue::start(opened.wal, opened.sequences, Arc::clone(&opened.shared))?;
         let store = Arc::new(Self {
             options: opened.options,
             objects: opened.objects,
@@ -236,6 +261,13 @@ impl Store {
         let bytes = write.frame.payload.len()
             + write.batches.iter().map(|batch| batch.rows.get_array_memory_size()).sum::<usize>();
         self.check_room(bytes)?;
+        // Everything that can be wrong must be found before the WAL holds it: a frame that is
+        // durable and refused would be met again at every start.
+        segment::check_tenant(&write.frame.tenant)?;
+        for batch in &write.batches {
+            memtable::check(batch)?;
+            self.shared.indexes.reserve(&write.frame.tenant, batch)?;
+        }
         self.shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
         let (done, answer) = oneshot::channel();
         let sent = self.queue.send(Message::Append { write, bytes, done });
@@ -354,3 +386,6 @@ impl Store {
 pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::Unavailable, "the store is closed")
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::store::{Frozen, Shared};
 use crate::wal::WalWriter;
-use crate::{Error, ErrorKind, Write};
+use crate::{Error, ErrorKind, TableBatch, Write};
 
 /// A group is written when it holds this many bytes, even if more requests wait.
 const GROUP_BYTES_MAX: usize = 1 << 20;
@@ -37,28 +39,31 @@ pub(crate) enum Message {
     Stop,
 }
 
-/// The way to the thread.
+/// The way to the thread. Dropping it ends the thread and waits for that.
 #[derive(Debug)]
 pub(crate) struct Queue {
     sender: Sender<Message>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Queue {
-    /// Starts the thread; `next_sequence` is the number of the first request.
+    /// Starts the thread. The memtable may hold requests from `sequences.0` on; the first request
+    /// that comes gets the number `sequences.1`.
     pub(crate) fn start(
         wal: WalWriter,
-        next_sequence: u64,
+        sequences: (u64, u64),
         shared: Arc<Shared>,
     ) -> Result<Self, Error> {
         let (sender, receiver) = channel();
-        let writer = Writer { wal, shared, next_sequence, first_active: next_sequence };
-        std::thread::Builder::new()
+        let (first_active, next_sequence) = sequences;
+        let writer = Writer { wal, shared, next_sequence, first_active };
+        let thread = std::thread::Builder::new()
             .name("wal".to_owned())
             .spawn(move || writer.run(&receiver))
             .map_err(|error| {
                 Error::with_source(ErrorKind::Unavailable, "cannot start a thread", error)
             })?;
-        Ok(Self { sender })
+        Ok(Self { sender, thread: Mutex::new(Some(thread)) })
     }
 
     /// Hands a message over; fails if the thread has ended.
@@ -66,10 +71,20 @@ impl Queue {
         self.sender.send(message)
     }
 
-    /// Ends the thread after what was sent before.
+    /// Ends the thread after what was sent before, and waits for that.
     pub(crate) fn stop(&self) {
         // A thread that has ended already is what is wanted.
         let _ = self.send(Message::Stop);
+        let thread = self.thread.lock().take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that writes the WAL has panicked");
+        }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -89,6 +104,14 @@ struct Pending {
 
 impl Writer {
     fn run(mut self, receiver: &Receiver<Message>) {
+        self.serve(receiver);
+        if let Err(error) = self.wal.end_file() {
+            tracing::error!(%error, "cannot end the write-ahead log");
+        }
+    }
+
+    /// Does what is asked until it is asked to stop.
+    fn serve(&mut self, receiver: &Receiver<Message>) {
         loop {
             let first = match receiver.recv_timeout(IDLE) {
                 Ok(message) => message,
@@ -126,12 +149,10 @@ impl Writer {
     }
 
     /// Adds a request to the group, or refuses it.
-    fn add(&mut self, pending: Pending, group: &mut Vec<(u64, Pending)>) {
-        match self.wal.add(&pending.write.frame, self.next_sequence) {
-            Ok(()) => {
-                group.push((self.next_sequence, pending));
-                self.next_sequence += 1;
-            }
+    fn add(&mut self, pending: Pending, group: &mut Vec<Pending>) {
+        let sequence = self.next_sequence + group.len() as u64;
+        match self.wal.add(&pending.write.frame, sequence) {
+            Ok(()) => group.push(pending),
             Err(error) => self.answer(pending, Err(error)),
         }
     }
@@ -143,7 +164,7 @@ impl Writer {
     }
 
     /// Makes the group durable, then readable, then answers.
-    fn commit(&mut self, group: &mut Vec<(u64, Pending)>) {
+    fn commit(&mut self, group: &mut Vec<Pending>) {
         if group.is_empty() {
             return;
         }
@@ -155,14 +176,16 @@ impl Writer {
         counters.wal_syncs.store(syncs, Ordering::Relaxed);
         if let Err(error) = committed {
             tracing::error!(%error, requests = group.len(), "cannot write the write-ahead log");
-            for (_, pending) in group.drain(..) {
+            for pending in group.drain(..) {
                 self.answer(pending, Err(Error::new(error.kind(), error.to_string())));
             }
             return;
         }
+        // Only now: the numbers of what failed are given again, so that the WAL has no gap.
+        self.next_sequence += group.len() as u64;
         counters.wal_bytes.fetch_add(bytes, Ordering::Relaxed);
         let mut answers = Vec::with_capacity(group.len());
-        for (_, pending) in group.drain(..) {
+        for pending in group.drain(..) {
             let inserted = self.insert(&pending.write);
             answers.push((pending, inserted));
         }
@@ -175,11 +198,14 @@ impl Writer {
     /// readers, labels without rows are harmless.
     fn insert(&self, write: &Write) -> Result<(), Error> {
         let tenant = &write.frame.tenant;
+        let mut batches = Vec::with_capacity(write.batches.len());
         for batch in &write.batches {
-            self.shared.indexes.absorb(tenant, batch)?;
+            // Series and streams that another request has brought meanwhile are left out.
+            let rows = self.shared.indexes.absorb(tenant, batch)?;
+            batches.push(TableBatch { table: batch.table, rows });
         }
         let mut state = self.shared.state.write();
-        for batch in &write.batches {
+        for batch in &batches {
             state.active.add(tenant, batch)?;
             self.shared.counters.count_rows(batch);
         }

@@ -17,12 +17,14 @@ mod select;
 
 use std::sync::Arc;
 
+use arrow::array::BooleanArray;
+use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatch;
 use parking_lot::RwLock;
 use schemas::model::{CompiledMatcher, Labels, TimeRange};
 use schemas::tables::day_of_ns;
 
-use crate::Error;
+use crate::{Error, ErrorKind};
 use entries::Entries;
 use rows::Rows;
 
@@ -93,6 +95,17 @@ impl LabelIndex {
         let marks = self.reserve(batch)?;
         self.publish(&marks);
         Ok(())
+    }
+
+    /// Enters rows like [`Self::absorb`] and returns those that were new for their day.
+    pub(crate) fn absorb_new(&self, batch: &RecordBatch) -> Result<RecordBatch, Error> {
+        let is_new = self.publish(&self.reserve(batch)?);
+        if is_new.iter().all(|is_new| *is_new) {
+            return Ok(batch.clone());
+        }
+        filter_record_batch(batch, &BooleanArray::from(is_new)).map_err(|error| {
+            Error::with_source(ErrorKind::Internal, "known rows cannot be left out", error)
+        })
     }
 
     /// Gives each row a place; the result has one mark for each row, in order.

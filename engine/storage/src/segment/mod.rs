@@ -13,7 +13,10 @@ use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use schemas::tables::{Table, date_of_day};
 
-use crate::{Error, Segment};
+use crate::{Error, ErrorKind, Segment};
+
+/// Longest folder name of a tenant in bytes; most file systems take 255 with `tenant=`.
+const TENANT_FOLDER_BYTES_MAX: usize = 200;
 
 /// A segment that is not stored yet.
 #[derive(Debug)]
@@ -75,6 +78,19 @@ fn path(origin: &Origin, day: i32) -> String {
         date_of_day(day),
         origin.writer
     )
+}
+
+/// Refuses a tenant whose rows could never be flushed.
+pub(crate) fn check_tenant(tenant: &str) -> Result<(), Error> {
+    let bytes = escape(tenant).len();
+    if (1..=TENANT_FOLDER_BYTES_MAX).contains(&bytes) {
+        return Ok(());
+    }
+    let message = format!(
+        "a tenant's folder name of {bytes} bytes is not 1 to \
+                           {TENANT_FOLDER_BYTES_MAX} bytes long"
+    );
+    Err(Error::new(ErrorKind::Invalid, message))
 }
 
 /// A tenant's name as a folder name: everything but letters, digits, `-` and `_` as `.XX`, since

@@ -6,14 +6,17 @@
 //!          │ received_ns i64 │ sequence u64 │ tenant │ payload
 //! ```
 //!
+//! Sequence numbers follow one another without a gap, over all files.
 //! Numbers are little-endian. `length` counts the bytes behind the checksum, which covers them.
 //! A file is cut to its frames before the next one begins, so only the last file may end in
 //! zeros or in a torn frame.
 
+mod file;
 mod frame;
 mod read;
 mod write;
 
+pub(crate) use file::OsFiles;
 pub(crate) use read::replay;
 pub(crate) use write::{WalWriter, remove};
 
@@ -23,3 +26,6 @@ use std::path::{Path, PathBuf};
 fn file_path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:020}.wal"))
 }
+
+#[cfg(test)]
+mod tests;

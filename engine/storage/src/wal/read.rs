@@ -36,7 +36,21 @@ pub(crate) fn replay(
     }
     files.sort_unstable();
     let last = files.last().map(|(number, _)| *number);
-    Ok(files.into_iter().map(move |(number, path)| read_file(number, &path, Some(number) == last)))
+    let mut previous = None;
+    Ok(files.into_iter().map(move |(number, path)| {
+        let file = read_file(number, &path, Some(number) == last)?;
+        for (sequence, _) in &file.frames {
+            // Files are removed oldest first, so a gap means that acknowledged requests are lost.
+            if let Some(previous) = previous.replace(*sequence)
+                && previous + 1 != *sequence
+            {
+                let what = format!("request {sequence} follows request {previous}");
+                let message = format!("{}: damaged, {what}", path.display());
+                return Err(Error::new(ErrorKind::Damaged, message));
+            }
+        }
+        Ok(file)
+    }))
 }
 
 fn read_file(number: u64, path: &Path, is_last: bool) -> Result<Replayed, Error> {

@@ -1,10 +1,11 @@
 //! Writing the log: one file at a time, by one thread.
 
-use std::fs::{self, File};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::file::{Files, LogFile};
 use super::file_path;
 use crate::objects::{disk, sync_folder};
 use crate::{Durability, Error, Frame};
@@ -15,8 +16,11 @@ pub(crate) struct WalWriter {
     folder: PathBuf,
     file_bytes: u64,
     durability: Durability,
+    files: Box<dyn Files>,
     next_number: u64,
     open: Option<Open>,
+    /// A file that could not be cut to what was acknowledged yet.
+    uncut: Option<Open>,
     buffer: Vec<u8>,
     synced_at: Instant,
     unsynced: bool,
@@ -27,8 +31,17 @@ pub(crate) struct WalWriter {
 #[derive(Debug)]
 struct Open {
     number: u64,
-    file: File,
+    file: Box<dyn LogFile>,
+    /// End of what was acknowledged.
     offset: u64,
+}
+
+impl Open {
+    /// Removes everything behind what was acknowledged, and syncs.
+    fn cut(&mut self) -> io::Result<()> {
+        self.file.set_len(self.offset)?;
+        self.file.sync()
+    }
 }
 
 impl WalWriter {
@@ -37,14 +50,17 @@ impl WalWriter {
         folder: PathBuf,
         file_bytes: u64,
         durability: Durability,
+        files: Box<dyn Files>,
         next_number: u64,
     ) -> Self {
         Self {
             folder,
             file_bytes,
             durability,
+            files,
             next_number,
             open: None,
+            uncut: None,
             buffer: Vec::new(),
             synced_at: Instant::now(),
             unsynced: false,
@@ -62,27 +78,29 @@ impl WalWriter {
         self.buffer.len()
     }
 
-    /// Writes the group, and syncs it if durability asks for that. On an error nothing of the
-    /// group stays in the log, as far as the disk lets us; the next group begins a new file.
+    /// Writes the group, and syncs it if durability asks for that.
+    ///
+    /// On an error nothing of the group stays in the log: what was written is cut off at once,
+    /// or before anything else is written. The next group begins a new file, because what the
+    /// operating system still holds of this one cannot be trusted after a failed sync.
     pub(crate) fn commit(&mut self) -> Result<(), Error> {
         let result = self.write_group();
         self.buffer.clear();
         if self.buffer.capacity() > 16 << 20 {
             self.buffer = Vec::new();
         }
-        if result.is_err()
-            && let Some(open) = self.open.take()
-        {
-            // What was written of the group must not come back as acknowledged.
-            let cut = open.file.set_len(open.offset).and_then(|()| open.file.sync_all());
-            if let Err(error) = cut {
-                tracing::error!(number = open.number, %error, "cannot cut the write-ahead log");
+        if result.is_err() && self.uncut.is_none() {
+            self.uncut = self.open.take();
+            self.unsynced = false;
+            if let Err(error) = self.cut_uncut() {
+                tracing::error!(%error, "cannot cut the write-ahead log, which takes no more");
             }
         }
         result
     }
 
     fn write_group(&mut self) -> Result<(), Error> {
+        self.cut_uncut()?;
         if self.open.as_ref().is_some_and(|open| open.offset >= self.file_bytes) {
             self.end_file()?;
         }
@@ -92,7 +110,7 @@ impl WalWriter {
             self.open = Some(self.begin().map_err(failed)?);
         }
         let open = self.open.as_mut().expect("a file was opened");
-        open.file.write_all(&self.buffer).map_err(failed)?;
+        open.file.write_at(open.offset, &self.buffer).map_err(failed)?;
         self.unsynced = true;
         let due = match self.durability {
             Durability::Fsync => true,
@@ -101,7 +119,7 @@ impl WalWriter {
         };
         if due {
             let started = Instant::now();
-            open.file.sync_data().map_err(failed)?;
+            open.file.sync().map_err(failed)?;
             let took = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
             self.syncs = (self.syncs.0 + took, self.syncs.1 + 1);
             self.synced_at = Instant::now();
@@ -115,9 +133,9 @@ impl WalWriter {
     pub(crate) fn sync_if_due(&mut self) -> Result<(), Error> {
         if self.unsynced
             && self.durability != Durability::None
-            && let Some(open) = &self.open
+            && let Some(open) = &mut self.open
         {
-            open.file.sync_data().map_err(|error| disk(&self.folder, error))?;
+            open.file.sync().map_err(|error| disk(&self.folder, error))?;
             self.synced_at = Instant::now();
             self.unsynced = false;
         }
@@ -127,23 +145,30 @@ impl WalWriter {
     /// Ends the current file, so that the next group begins a new one; returns the number up to
     /// which all files are ended.
     pub(crate) fn end_file(&mut self) -> Result<u64, Error> {
-        if let Some(open) = self.open.take() {
-            let ended = open.file.set_len(open.offset).and_then(|()| open.file.sync_all());
-            ended.map_err(|error| disk(&self.folder, error))?;
-            self.unsynced = false;
-        }
+        self.cut_uncut()?;
+        self.uncut = self.open.take();
+        self.unsynced = false;
+        self.cut_uncut()?;
         Ok(self.next_number - 1)
+    }
+
+    /// Cuts a file that is given up. Until that is done nothing may be written after it: a file
+    /// that is not the last one must be whole.
+    fn cut_uncut(&mut self) -> Result<(), Error> {
+        if let Some(open) = &mut self.uncut {
+            open.cut().map_err(|error| disk(&file_path(&self.folder, open.number), error))?;
+            self.uncut = None;
+        }
+        Ok(())
     }
 
     /// A new file with its space preallocated, its name durable.
     fn begin(&mut self) -> io::Result<Open> {
         let number = self.next_number;
-        let path = file_path(&self.folder, number);
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
+        let mut file = self.files.create(&file_path(&self.folder, number))?;
         self.next_number += 1;
         file.set_len(self.file_bytes)?;
-        file.seek(SeekFrom::Start(0))?;
-        file.sync_all()?;
+        file.sync()?;
         sync_folder(&self.folder)?;
         Ok(Open { number, file, offset: 0 })
     }
