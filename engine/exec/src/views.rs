@@ -17,7 +17,9 @@ pub(crate) const DEFINITIONS: &[(&str, &str)] = &[
     (
         "metrics",
         "SELECT arrow_cast(s.time_ms * 1000000, 'Timestamp(Nanosecond, None)') AS time, \
-         m.metric_name, s.value, m.labels, m.service_name, m.job, m.instance, m.type, m.unit, \
+         m.metric_name, \
+         coalesce(s.value, arrow_cast(s.value_mantissa, 'Float64') / power(10.0, s.value_exponent)) \
+         AS value, m.labels, m.service_name, m.job, m.instance, m.type, m.unit, \
          s.series_id \
          FROM lake.metric_samples s JOIN lake.series m ON s.series_id = m.series_id",
     ),

@@ -15,8 +15,14 @@ pub const SERIES_ID: &str = "series_id";
 pub const TIME_MS: &str = "time_ms";
 /// Int64, nullable: milliseconds since the epoch at which a cumulative or delta value began.
 pub const START_TIME_MS: &str = "start_time_ms";
-/// Float64: the sample. Stale markers are a NaN with Prometheus' bits.
+/// Float64, nullable in samples: the sample, where it is not told by mantissa and exponent. Stale
+/// markers are a NaN with Prometheus' bits. In SQL the sample is
+/// `coalesce(value, cast(value_mantissa AS double) / power(10, value_exponent))`, bit for bit.
 pub const VALUE: &str = "value";
+/// Int64, nullable: the sample as an integer of at most 53 bits; null where `value` is set.
+pub const VALUE_MANTISSA: &str = "value_mantissa";
+/// Int32, nullable: how often the mantissa is divided by ten, 0 to 12; null where `value` is set.
+pub const VALUE_EXPONENT: &str = "value_exponent";
 
 /// Map<Utf8, Utf8>: all labels of a series (with `__name__`) or of a stream, sorted by name.
 pub const LABELS: &str = "labels";

@@ -23,8 +23,9 @@ use crate::{Error, ErrorKind};
 /// Ids that a predicate lists at most; with more, rows are told apart after decoding.
 const LISTED_IDS_MAX: usize = 256;
 
-/// Positions of `metric_id, series_id, time_ms, value` in the samples table.
-const PROJECTION: [usize; 4] = [0, 1, 2, 3];
+/// Positions of `metric_id, series_id, time_ms, value, value_mantissa, value_exponent` in the
+/// samples table.
+const PROJECTION: [usize; 6] = [0, 1, 2, 3, 4, 5];
 
 /// Where the windows of a metric leaf lie, in milliseconds.
 pub(crate) fn windows(

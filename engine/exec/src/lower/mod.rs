@@ -54,11 +54,6 @@ pub(crate) fn impossible(what: &str) -> Error {
     Error::new(ErrorKind::Internal, format!("a plan with {what} cannot be run"))
 }
 
-/// An error for a plan that is right, but that we cannot run yet.
-pub(crate) fn unsupported(what: &str) -> Error {
-    Error::new(ErrorKind::Invalid, format!("{what} is not supported yet"))
-}
-
 /// Wraps what DataFusion says; an error of ours inside it comes out again.
 pub(crate) fn from_datafusion(error: datafusion::error::DataFusionError) -> Error {
     use datafusion::error::DataFusionError as D;

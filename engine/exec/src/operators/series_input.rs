@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{AsArray, Float64Array, Int64Array};
-use arrow::datatypes::{Float64Type, Int64Type};
+use arrow::array::{Array, AsArray, Float64Array, Int32Array, Int64Array};
+use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use datafusion::error::Result;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
@@ -69,7 +69,8 @@ impl Scratch {
     }
 }
 
-/// One input: batches of `metric_id, series_id, time_ms, value` in this order.
+/// One input: batches of `metric_id, series_id, time_ms, value, value_mantissa, value_exponent`
+/// in this order.
 pub(super) struct SeriesInput {
     stream: SendableRecordBatchStream,
     columns: Option<Columns>,
@@ -81,11 +82,35 @@ struct Columns {
     series: Int64Array,
     time: Int64Array,
     value: Float64Array,
+    mantissa: Int64Array,
+    exponent: Int32Array,
 }
 
 impl Columns {
     fn key(&self, row: usize) -> SeriesKey {
         (self.metric.value(row), self.series.value(row))
+    }
+
+    /// Adds the numbers of some rows of one series: decimals as the division that they stand for.
+    fn add_values(&self, start: usize, end: usize, values: &mut Vec<f64>) {
+        if self.mantissa.null_count() == self.mantissa.len() {
+            values.extend_from_slice(&self.value.values()[start..end]);
+            return;
+        }
+        let mantissas = &self.mantissa.values()[start..end];
+        let exponents = &self.exponent.values()[start..end];
+        if self.mantissa.null_count() == 0 && exponents.iter().all(|other| *other == exponents[0]) {
+            let divisor = power_of_ten(exponents[0]);
+            values.extend(mantissas.iter().map(|mantissa| *mantissa as f64 / divisor));
+            return;
+        }
+        for row in start..end {
+            values.push(if self.mantissa.is_valid(row) {
+                self.mantissa.value(row) as f64 / power_of_ten(self.exponent.value(row))
+            } else {
+                self.value.value(row)
+            });
+        }
     }
 
     /// The first row from `row` on whose key is not below `key`: doubling steps, then halving,
@@ -136,6 +161,8 @@ impl SeriesInput {
                         series: batch.column(1).as_primitive::<Int64Type>().clone(),
                         time: batch.column(2).as_primitive::<Int64Type>().clone(),
                         value: batch.column(3).as_primitive::<Float64Type>().clone(),
+                        mantissa: batch.column(4).as_primitive::<Int64Type>().clone(),
+                        exponent: batch.column(5).as_primitive::<Int32Type>().clone(),
                     });
                     self.position = 0;
                 }
@@ -163,12 +190,17 @@ impl SeriesInput {
                     end = columns.seek(self.position, (key.0.saturating_add(1), i64::MIN));
                 }
                 scratch.times.extend_from_slice(&columns.time.values()[self.position..end]);
-                scratch.values.extend_from_slice(&columns.value.values()[self.position..end]);
+                columns.add_values(self.position, end, &mut scratch.values);
                 self.position = end;
             }
         }
         Ok(())
     }
+}
+
+/// Exact up to 10^22, far above what is stored.
+fn power_of_ten(exponent: i32) -> f64 {
+    10_f64.powi(exponent)
 }
 
 /// One open input for each partition of the plans, decoded in tasks of their own.

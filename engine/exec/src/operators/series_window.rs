@@ -83,8 +83,8 @@ pub(crate) struct Leaf {
 
 impl SeriesWindowExec {
     /// Each partition of each input must be sorted by `(metric_id, series_id, time_ms)` and have
-    /// the columns `metric_id, series_id, time_ms, value`. Of two samples of one time the one of
-    /// the later input counts.
+    /// the columns `metric_id, series_id, time_ms, value, value_mantissa, value_exponent`. Of two
+    /// samples of one time the one of the later input counts.
     pub(crate) fn new(inputs: Vec<Arc<dyn ExecutionPlan>>, leaf: Leaf) -> Self {
         let steps = u32::try_from(leaf.windows.count).unwrap_or(u32::MAX);
         let properties = single_partition(tiles::schema(steps));

@@ -72,7 +72,7 @@ fn properties(table: Table, row_group_rows: usize) -> Result<WriterProperties, P
                 let builder = builder.set_column_dictionary_enabled(path.clone(), false);
                 bloom(builder, table, field.name(), path)
             }
-            DataType::Int64 if is_time(field.name()) => builder
+            DataType::Int64 if is_gradual(field.name()) => builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
             _ => builder,
@@ -97,8 +97,8 @@ fn bloom(
         .set_column_statistics_enabled(path, EnabledStatistics::None)
 }
 
-/// Whether a column counts up along the sort order, or from row to row by little.
-fn is_time(name: &str) -> bool {
+/// Whether a column changes little from row to row.
+fn is_gradual(name: &str) -> bool {
     matches!(
         name,
         columns::TIME_MS
@@ -106,6 +106,7 @@ fn is_time(name: &str) -> bool {
             | columns::OBSERVED_TIME_NS
             | columns::START_NS
             | columns::DURATION_NS
+            | columns::VALUE_MANTISSA
     )
 }
 

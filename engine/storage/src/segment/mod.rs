@@ -4,6 +4,7 @@
 //!  memtable batches ─ by day ─ sort ─ drop repeated identities ─ encode ─▶ Encoded
 //! ```
 
+mod decimal;
 mod encode;
 mod sort;
 
@@ -49,14 +50,18 @@ pub(crate) fn encode(
     let mut segments = Vec::new();
     for (day, rows) in sort::by_day(origin.table, batches)? {
         let sorted = sort::sort(origin.table, &rows)?;
-        let (bytes, footer_bytes) = encode::parquet(origin.table, &sorted.rows, row_group_rows)?;
+        let stored = match origin.table {
+            Table::MetricSamples => decimal::split(&sorted.rows).map_err(sort::arrow)?,
+            _ => sorted.rows,
+        };
+        let (bytes, footer_bytes) = encode::parquet(origin.table, &stored, row_group_rows)?;
         let key = origin.table.sort_key();
         let segment = Segment {
             path: path(origin, day),
             tenant: Arc::clone(&origin.tenant),
             day,
             bytes: bytes.len() as u64,
-            rows: sorted.rows.num_rows() as u64,
+            rows: stored.num_rows() as u64,
             min_time_ns: sorted.times.0.saturating_mul(key.time_unit_ns),
             max_time_ns: sorted.times.1.saturating_mul(key.time_unit_ns),
             key_ranges: sorted.key_ranges,

@@ -91,6 +91,6 @@ fn row_number(row: usize) -> Result<u32, Error> {
         .map_err(|_| Error::new(ErrorKind::Limit, "a segment holds at most 2^32 rows"))
 }
 
-fn arrow(error: ArrowError) -> Error {
+pub(super) fn arrow(error: ArrowError) -> Error {
     Error::with_source(ErrorKind::Internal, format!("rows cannot be arranged: {error}"), error)
 }

@@ -109,11 +109,15 @@ struct SampleColumns {
 
 impl SampleColumns {
     fn finish(mut self) -> Result<Option<TableBatch>, Error> {
+        let rows = self.number.len();
         let columns: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::from(self.metric_id)),
             Arc::new(Int64Array::from(self.series_id)),
             Arc::new(Int64Array::from(self.time_ms)),
             Arc::new(Float64Array::from(self.number)),
+            // Mantissa and exponent are found when a segment is written.
+            Arc::new(Int64Array::new_null(rows)),
+            Arc::new(Int32Array::new_null(rows)),
             Arc::new(self.start_ms.finish()),
         ];
         batch::finish(Table::MetricSamples, columns)
