@@ -5,6 +5,7 @@
 //! ```
 
 mod ask;
+mod columns;
 mod render;
 mod request;
 mod table;
@@ -30,7 +31,7 @@ pub(crate) async fn run(args: &QueryArgs) -> Result<(), Error> {
         text
     } else {
         let answer = serde_json::from_slice(&body).map_err(Error::Answer)?;
-        render::render(request.form, &answer)
+        render::render(request.form, &answer, columns::of_rows(&body))
     };
     let written = std::io::stdout().lock().write_all(text.as_bytes());
     match written {

@@ -11,13 +11,16 @@ use super::times;
 /// Columns of values that a range answer is shown with; the newest ones.
 const POINTS_SHOWN: usize = 12;
 
-/// The answer as text.
-pub(super) fn render(form: Form, answer: &Value) -> String {
+/// Numbers with more characters are rounded to six digits.
+const NUMBER_CHARS_MAX: usize = 10;
+
+/// The answer as text; `columns` are those of rows, in order, as far as they are known.
+pub(super) fn render(form: Form, answer: &Value, columns: Vec<String>) -> String {
     let mut text = match form {
         Form::Results => results(&answer["data"]),
         Form::Traces => traces(&answer["traces"]).to_text(),
         Form::TraceSeries => trace_series(&answer["series"]).to_text(),
-        Form::Rows => rows(answer).to_text(),
+        Form::Rows => rows(answer, columns).to_text(),
     };
     for kind in ["warnings", "infos"] {
         for warning in list(&answer[kind]) {
@@ -41,7 +44,7 @@ fn vector(result: &Value) -> Table {
     let mut table = Table::new(&["series", "value"]);
     for series in list(result) {
         let value = if series["histogram"].is_null() {
-            cell(&series["value"][1])
+            number(&series["value"][1])
         } else {
             histogram(&series["histogram"][1])
         };
@@ -53,7 +56,8 @@ fn vector(result: &Value) -> Table {
 /// One row a series, one column a point; points in common columns, the newest ones only.
 fn matrix(result: &Value) -> Table {
     let points = |series: &Value| -> Vec<(i64, String)> {
-        let floats = list(&series["values"]).iter().map(|point| (time_of(point), cell(&point[1])));
+        let floats =
+            list(&series["values"]).iter().map(|point| (time_of(point), number(&point[1])));
         let others = list(&series["histograms"]);
         let others = others.iter().map(|point| (time_of(point), histogram(&point[1])));
         floats.chain(others).collect()
@@ -72,7 +76,7 @@ fn trace_series(result: &Value) -> Table {
         }
         let samples = list(&series["samples"]).iter().map(|sample| {
             let time_ms: i64 = cell(&sample["timestampMs"]).parse().unwrap_or(0);
-            (time_ms.saturating_mul(1_000_000), cell(&sample["value"]))
+            (time_ms.saturating_mul(1_000_000), number(&sample["value"]))
         });
         all.push((labels(&Value::Object(name)), samples.collect()));
     }
@@ -100,20 +104,26 @@ fn grid(series: Vec<(String, Vec<(i64, String)>)>) -> Table {
     table
 }
 
-/// Log records of all streams, newest last, as they are read in a terminal.
+/// Log records of all streams, newest last, as they are read in a terminal. Of the labels only
+/// the service and the level are shown, for there are dozens; `--json` has all.
 fn streams(result: &Value) -> Table {
     let mut records = Vec::new();
     for stream in list(result) {
-        let name = labels(&stream["stream"]);
+        let stream_labels = &stream["stream"];
+        let service = match &stream_labels["service_name"] {
+            Value::String(service) => service.clone(),
+            _ => labels(stream_labels),
+        };
+        let level = cell(&stream_labels["detected_level"]);
         for record in list(&stream["values"]) {
             let time_ns: i64 = cell(&record[0]).parse().unwrap_or(0);
-            records.push((time_ns, name.clone(), cell(&record[1])));
+            records.push((time_ns, level.clone(), service.clone(), cell(&record[1])));
         }
     }
     records.sort();
-    let mut table = Table::new(&["time", "stream", "line"]);
-    for (time_ns, stream, line) in records {
-        table.rows.push(vec![times::format(time_ns), stream, line]);
+    let mut table = Table::new(&["time", "level", "service", "line"]);
+    for (time_ns, level, service, line) in records {
+        table.rows.push(vec![times::format(time_ns), level, service, line]);
     }
     table
 }
@@ -139,10 +149,10 @@ fn traces(result: &Value) -> Table {
 }
 
 /// Rows as objects, or as lists under the names of columns.
-fn rows(answer: &Value) -> Table {
+fn rows(answer: &Value, columns: Vec<String>) -> Table {
     let rows = [answer, &answer["rows"], &answer["data"]].into_iter().find(|v| v.is_array());
     let rows = rows.map(list).unwrap_or_default();
-    let mut table = Table::default();
+    let mut table = Table { head: columns, rows: Vec::new() };
     for column in list(&answer["columns"]) {
         table.head.push(cell(if column.is_object() { &column["name"] } else { column }));
     }
@@ -181,6 +191,20 @@ fn labels(metric: &Value) -> String {
 
 fn histogram(value: &Value) -> String {
     format!("count {} sum {}", cell(&value["count"]), cell(&value["sum"]))
+}
+
+/// A number with the digits that a reader can use; `--json` has all.
+fn number(value: &Value) -> String {
+    let text = cell(value);
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && text.len() > NUMBER_CHARS_MAX => {
+            // Through the exponent form, which counts significant digits.
+            let short: f64 = format!("{number:.5e}").parse().unwrap_or(number);
+            let plain = short.to_string();
+            if plain.len() > 2 * NUMBER_CHARS_MAX { format!("{short:e}") } else { plain }
+        }
+        _ => text,
+    }
 }
 
 /// A typed value of OTLP JSON: `{"stringValue": "x"}`.

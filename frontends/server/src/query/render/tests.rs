@@ -4,6 +4,10 @@ use serde_json::json;
 
 use super::*;
 
+fn render(form: Form, answer: &Value) -> String {
+    super::render(form, answer, Vec::new())
+}
+
 #[test]
 fn vectors_are_one_row_a_series() {
     let answer = json!({"status": "success", "data": {"resultType": "vector", "result": [
@@ -41,6 +45,27 @@ fn log_records_of_all_streams_are_in_order_of_time() {
 }
 
 #[test]
+fn log_records_show_service_and_level_instead_of_all_labels() {
+    let answer = json!({"data": {"resultType": "streams", "result": [{
+        "stream": {"service_name": "order", "detected_level": "error", "pod": "x"},
+        "values": [["0", "failed"]],
+    }]}});
+    let text = render(Form::Results, &answer);
+    assert!(text.ends_with("1970-01-01T00:00:00.000Z  error  order    failed\n"), "{text}");
+}
+
+#[test]
+fn numbers_are_rounded_for_readers() {
+    let short = |text: &str| number(&json!(text));
+    assert_eq!(short("2.4272195238095238"), "2.42722");
+    assert_eq!(short("1795238496621100073"), "1795240000000000000");
+    assert_eq!(short("0.000000123456789"), "0.000000123457");
+    assert_eq!(short("1.23456789e-40"), "1.23457e-40");
+    assert_eq!(short("+Inf"), "+Inf");
+    assert_eq!(short("42"), "42");
+}
+
+#[test]
 fn scalars_and_texts_stand_alone() {
     let answer = json!({"data": {"resultType": "scalar", "result": [1, "42"]}});
     assert_eq!(render(Form::Results, &answer), "42\n");
@@ -64,6 +89,9 @@ fn sql_rows_are_read_in_both_forms() {
     let lists = json!({"columns": ["a", "b"], "rows": [[1, "x"], [2, null]]});
     assert_eq!(render(Form::Rows, &objects), render(Form::Rows, &lists));
     assert_eq!(render(Form::Rows, &json!({})), "(nothing found)\n");
+    let columns = vec!["b".to_owned(), "a".to_owned()];
+    let text = super::render(Form::Rows, &objects, columns);
+    assert_eq!(text, "b  a\nx  1\n   2\n");
 }
 
 #[test]
