@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::record_batch::RecordBatch;
+use axum::extract::Path;
 use axum::response::Response;
 use exec::output::columns;
 use plan::node::DistinctOf;
@@ -12,7 +13,7 @@ use schemas::tables::columns as stored;
 use super::metadata::{distinct, range};
 use super::{Answer, Ask, VERSION, params};
 use crate::error::Error;
-use crate::json::{push, write_key, write_text};
+use crate::json::{push, write_key, write_text, write_texts};
 use crate::respond::json;
 use crate::rows;
 
@@ -73,30 +74,58 @@ fn is_uuid(text: &str) -> bool {
     lengths == [8, 4, 4, 4, 12] && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }
 
-/// A field of log records: structured metadata, or parsed by the query itself.
+/// A field of log records.
 #[derive(Debug, Default)]
 struct Field {
     values: BTreeSet<String>,
-    parsed: bool,
+    /// What parses the field out of the line; structured metadata needs nothing.
+    parsers: BTreeSet<&'static str>,
 }
 
+/// Fields by name.
+type Fields = BTreeMap<String, Field>;
+
+/// What is tried on lines: the parser, and the stages that leave only what it can read.
+const PARSERS: [(&str, &str); 2] = [
+    ("json", r#"| json | __error__="""#),
+    (
+        "logfmt",
+        r#"| json | __error__!="" | drop __error__, __error_details__ | logfmt | __error__="""#,
+    ),
+];
+
 pub(super) async fn fields(ask: Ask) -> Answer {
-    let text = params::text(&ask.params)?;
-    let range = range(&ask)?;
-    let limit = count(&ask, "limit", FIELDS_DEFAULT)?;
-    let grid = StepGrid::instant(range.end_ns);
-    let sample = count(&ask, "line_limit", SAMPLE_DEFAULT)?.min(ask.api.options.log_records_max);
-    if !logql::is_log_query(text)? {
-        return Err(Error::invalid("only log queries have fields").into());
-    }
-    let params = logql::Params { range, grid, limit: sample, direction: Direction::Backward };
-    let query = logql::query(text, &params)?;
-    let mut output = ask.api.run(&ask.tenant, query, ask.deadline(None)).await?;
-    let mut fields = BTreeMap::new();
-    while let Some(rows) = output.batches.next().await? {
-        gather(&rows, &mut fields)?;
-    }
+    let limit = count(&ask, "limit", count(&ask, "field_limit", FIELDS_DEFAULT)?)?;
+    let fields = detect(&ask).await?;
     Ok(json(detected_fields(&fields, limit)))
+}
+
+pub(super) async fn field_values(Path(name): Path<String>, ask: Ask) -> Answer {
+    let limit = count(&ask, "limit", FIELDS_DEFAULT)?;
+    let mut fields = detect(&ask).await?;
+    let values = fields.remove(&name).unwrap_or_default().values;
+    let mut out = r#"{"values":"#.to_owned();
+    write_texts(&mut out, values.iter().take(limit));
+    push(&mut out, format_args!(r#","limit":{limit}}}"#));
+    Ok(json(out))
+}
+
+/// The fields of the newest records: what they have by themselves and by the query's own parsers,
+/// or, if it has none, by those that can read their lines.
+async fn detect(ask: &Ask) -> Result<Fields, Error> {
+    let text = params::text(&ask.params)?;
+    if !logql::is_log_query(text)? {
+        return Err(Error::invalid("only log queries have fields"));
+    }
+    let mut fields = Fields::new();
+    gather(ask, text, None, &mut fields).await?;
+    if fields.values().any(|field| !field.parsers.is_empty()) {
+        return Ok(fields);
+    }
+    for (parser, stages) in PARSERS {
+        gather(ask, &format!("{text} {stages}"), Some(parser), &mut fields).await?;
+    }
+    Ok(fields)
 }
 
 fn count(ask: &Ask, name: &str, default: usize) -> Result<usize, Error> {
@@ -104,31 +133,64 @@ fn count(ask: &Ask, name: &str, default: usize) -> Result<usize, Error> {
     Ok(count.filter(|count| *count > 0).unwrap_or(default))
 }
 
-fn gather(rows: &RecordBatch, fields: &mut BTreeMap<String, Field>) -> Result<(), Error> {
-    for (column, is_parsed) in [(columns::METADATA, false), (columns::PARSED, true)] {
-        let sets = rows::label_sets(rows, column)?;
-        for row in 0..rows.num_rows() {
-            for (name, value) in sets.row(row) {
-                let field = fields.entry(name.to_owned()).or_default();
-                field.parsed |= is_parsed;
-                insert(&mut field.values, value);
-            }
+/// Adds the fields of the newest records of a query. With a parser, only what it parses is new.
+async fn gather(
+    ask: &Ask,
+    text: &str,
+    parser: Option<&'static str>,
+    fields: &mut Fields,
+) -> Result<(), Error> {
+    let range = range(ask)?;
+    let limit = count(ask, "line_limit", SAMPLE_DEFAULT)?.min(ask.api.options.log_records_max);
+    let grid = StepGrid::instant(range.end_ns);
+    let params = logql::Params { range, grid, limit, direction: Direction::Backward };
+    let query = logql::query(text, &params)?;
+    let mut output = ask.api.run(&ask.tenant, query, ask.deadline(None)).await?;
+    while let Some(rows) = output.batches.next().await? {
+        if parser.is_none() {
+            add(&rows, columns::METADATA, None, fields)?;
+        }
+        add(&rows, columns::PARSED, Some(parser.unwrap_or(QUERYS_OWN)), fields)?;
+    }
+    Ok(())
+}
+
+/// Stands for whatever parses fields in the query itself.
+const QUERYS_OWN: &str = "";
+
+fn add(
+    rows: &RecordBatch,
+    column: &str,
+    parser: Option<&'static str>,
+    fields: &mut Fields,
+) -> Result<(), Error> {
+    let sets = rows::label_sets(rows, column)?;
+    for row in 0..rows.num_rows() {
+        for (name, value) in sets.row(row) {
+            let field = fields.entry(name.to_owned()).or_default();
+            field.parsers.extend(parser);
+            insert(&mut field.values, value);
         }
     }
     Ok(())
 }
 
-fn detected_fields(fields: &BTreeMap<String, Field>, limit: usize) -> String {
+fn detected_fields(fields: &Fields, limit: usize) -> String {
     let mut out = r#"{"fields":["#.to_owned();
     for (i, (name, field)) in fields.iter().take(limit).enumerate() {
         out.push_str(if i == 0 { "{\"label\":" } else { ",{\"label\":" });
         write_text(&mut out, name);
         write_key(&mut out, "type");
         write_text(&mut out, type_of(&field.values));
-        // Clients take `null`, and nothing else, for a field that needs no parser.
-        let parsers = if field.parsed { "[]" } else { "null" };
-        let cardinality = field.values.len();
-        push(&mut out, format_args!(r#","cardinality":{cardinality},"parsers":{parsers}}}"#));
+        push(&mut out, format_args!(r#","cardinality":{}"#, field.values.len()));
+        write_key(&mut out, "parsers");
+        if field.parsers.is_empty() {
+            // Clients take `null`, and nothing else, for a field that needs no parser.
+            out.push_str("null");
+        } else {
+            write_texts(&mut out, field.parsers.iter().filter(|name| **name != QUERYS_OWN));
+        }
+        out.push('}');
     }
     push(&mut out, format_args!(r#"],"limit":{limit}}}"#));
     out

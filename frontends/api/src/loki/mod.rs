@@ -5,7 +5,7 @@
 //! | `query`, `query_range` | LogQL: streams, or series |
 //! | `labels`, `label/{name}/values`, `series` | names and label sets of streams |
 //! | `index/stats`, `index/volume`, `index/volume_range` | how much there is |
-//! | `detected_labels`, `detected_fields`, `patterns`, `drilldown-limits` | for Logs Drilldown |
+//! | `detected_labels`, `detected_field…`, `patterns`, `drilldown-limits` | for Logs Drilldown |
 //! | `format_query`, `status/buildinfo` | texts |
 //! | `rules` | none |
 //!
@@ -78,6 +78,10 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/index/volume_range", get(volume::volume_range).post(volume::volume_range))
         .route("/detected_labels", get(drilldown::labels).post(drilldown::labels))
         .route("/detected_fields", get(drilldown::fields).post(drilldown::fields))
+        .route(
+            "/detected_field/{name}/values",
+            get(drilldown::field_values).post(drilldown::field_values),
+        )
         .route_layer(from_fn_with_state(state, count));
     let api_routes = counted
         .route("/patterns", get(drilldown::patterns).post(drilldown::patterns))

@@ -41,15 +41,29 @@ fn fields_have_the_narrowest_type() {
 
 #[test]
 fn structured_metadata_needs_no_parser() {
-    let fields = BTreeMap::from([
-        ("code".to_owned(), Field { values: set(&["200"]), parsed: true }),
-        ("trace_id".to_owned(), Field { values: set(&["ab"]), parsed: false }),
+    let field = |values, parsers: &[&'static str]| Field {
+        values: set(values),
+        parsers: parsers.iter().copied().collect(),
+    };
+    let fields = Fields::from([
+        ("code".to_owned(), field(&["200"], &["json", "logfmt"])),
+        ("own".to_owned(), field(&["1s"], &[QUERYS_OWN])),
+        ("trace_id".to_owned(), field(&["ab"], &[])),
     ]);
     assert_eq!(
         detected_fields(&fields, 1000),
         concat!(
-            r#"{"fields":[{"label":"code","type":"int","cardinality":1,"parsers":[]},"#,
+            r#"{"fields":[{"label":"code","type":"int","cardinality":1,"#,
+            r#""parsers":["json","logfmt"]},"#,
+            r#"{"label":"own","type":"duration","cardinality":1,"parsers":[]},"#,
             r#"{"label":"trace_id","type":"string","cardinality":1,"parsers":null}],"limit":1000}"#
         )
     );
+}
+
+#[test]
+fn what_is_tried_on_lines_is_logql() {
+    for (_, stages) in PARSERS {
+        assert!(logql::is_log_query(&format!("{{a=\"b\"}} {stages}")).unwrap(), "{stages}");
+    }
 }
