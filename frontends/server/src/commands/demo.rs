@@ -63,12 +63,13 @@ async fn send(mut demo: Demo, url: &str) -> Result<(), Error> {
 /// Says where to look and what to ask.
 fn welcome(url: &str) -> Result<(), Error> {
     let at = if url.ends_with(":7400") { String::new() } else { format!(" --url {url}") };
+    let promql = "sum by (service_name) (rate(http_server_request_duration_seconds_count[5m]))";
     let text = format!(
         r#"
 Siglake demo: a small shop (api-gateway, user, order, notification) at {url}
 
   Ask
-    siglake query promql 'sum by (service_name) (rate(http_server_request_duration_seconds_count[5m]))'{at}
+    siglake query promql '{promql}'{at}
     siglake query logql '{{service_name="order"}} |= "failed"'{at}
     siglake query traceql '{{ resource.service.name = "api-gateway" && status = error }}'{at}
     siglake query sql 'SELECT service_name, count(*) FROM spans GROUP BY 1'{at}

@@ -108,7 +108,7 @@ impl Settings {
         self.merge_table("", &table)
     }
 
-    /// Takes over the variables of the environment: `SIGLAKE_LISTEN`, `SIGLAKE_STORAGE__S3__REGION`.
+    /// Takes over the environment: `SIGLAKE_LISTEN`, `SIGLAKE_STORAGE__S3__REGION`, and so on.
     pub(crate) fn merge_environment(
         &mut self,
         variables: impl IntoIterator<Item = (String, String)>,
