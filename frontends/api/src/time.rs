@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use schemas::model::{NANOS_PER_DAY, NANOS_PER_MILLI, NANOS_PER_SECOND, TimestampNs};
+use schemas::model::{NANOS_PER_DAY, NANOS_PER_MILLI, NANOS_PER_SECOND, StepGrid, TimestampNs};
 
 /// The last instant that is told apart, in 2255; later ones are read as this one, and those
 /// before its negative as that. Offsets and windows of seven years still fit behind it.
@@ -157,6 +157,34 @@ pub(crate) fn write_seconds(out: &mut String, time_ns: TimestampNs) {
         0 => write!(out, "{sign}{seconds}"),
         _ => write!(out, "{sign}{seconds}.{rest:03}"),
     };
+}
+
+/// The times of a grid's steps as [`write_seconds`] has them: every series repeats them.
+#[derive(Debug)]
+pub(crate) struct StepTexts {
+    text: String,
+    /// Where the text of each step ends.
+    ends: Vec<usize>,
+}
+
+impl StepTexts {
+    pub(crate) fn new(grid: &StepGrid) -> Self {
+        let (mut text, mut ends) = (String::new(), Vec::new());
+        for time_ns in grid.iter() {
+            write_seconds(&mut text, time_ns);
+            ends.push(text.len());
+        }
+        Self { text, ends }
+    }
+
+    /// The time of a step; empty if the grid has fewer.
+    pub(crate) fn get(&self, step: usize) -> &str {
+        let start = if step == 0 { Some(&0) } else { self.ends.get(step - 1) };
+        match (start, self.ends.get(step)) {
+            (Some(start), Some(end)) => &self.text[*start..*end],
+            _ => "",
+        }
+    }
 }
 
 #[cfg(test)]

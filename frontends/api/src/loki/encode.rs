@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::json::{push, write_float, write_key, write_text, write_texts};
 use crate::respond::{Encode, End};
 use crate::rows;
-use crate::time::write_seconds;
+use crate::time::StepTexts;
 
 /// What kind of query was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl Encode for Lines {
 #[derive(Debug)]
 pub(super) struct Samples {
     shape: Shape,
-    grid: StepGrid,
+    times: StepTexts,
     written: usize,
 }
 
@@ -137,7 +137,7 @@ impl Samples {
             (OutputKind::Scalar { .. }, Form::Range) => Shape::ScalarMatrix,
             _ => return Err(Error::internal("LogQL returned neither series nor numbers")),
         };
-        Ok(Self { shape, grid, written: 0 })
+        Ok(Self { shape, times: StepTexts::new(&grid), written: 0 })
     }
 
     /// Writes the values of a row that are valid; `before` goes first if there are any.
@@ -161,7 +161,7 @@ impl Samples {
         for step in 0..values.len() {
             if values.is_valid(step) {
                 samples.push_str(if samples.is_empty() { "[" } else { ",[" });
-                write_seconds(&mut samples, self.grid.at(step as u32));
+                samples.push_str(self.times.get(step));
                 samples.push_str(",\"");
                 write_float(&mut samples, values.value(step));
                 samples.push_str("\"]");

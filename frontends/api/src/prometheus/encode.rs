@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::json::{push, write_key, write_prometheus_float, write_text, write_texts};
 use crate::respond::{Encode, End};
 use crate::rows;
-use crate::time::write_seconds;
+use crate::time::StepTexts;
 
 /// The warning of an answer that was cut at the request's `limit`.
 const TRUNCATED: &str = "results truncated due to limit";
@@ -46,7 +46,7 @@ pub(super) struct Envelope {
 #[derive(Debug)]
 pub(super) struct Results {
     shape: Shape,
-    grid: StepGrid,
+    times: StepTexts,
     envelope: Envelope,
     /// Results so far; a comma stands before all but the first.
     written: usize,
@@ -79,7 +79,8 @@ impl Results {
             (OutputKind::Text, Form::Instant) => Shape::Text,
             _ => return Err(Error::internal("PromQL returned neither series nor numbers")),
         };
-        Ok(Self { shape, grid, envelope, written: 0, truncated: false })
+        let times = StepTexts::new(&grid);
+        Ok(Self { shape, times, envelope, written: 0, truncated: false })
     }
 
     fn write_series(&mut self, rows: &RecordBatch, out: &mut String) -> Result<(), Error> {
@@ -100,9 +101,9 @@ impl Results {
             match self.shape {
                 Shape::Vector => {
                     out.push_str(",\"value\":");
-                    tile.write_first(out, &self.grid);
+                    tile.write_first(out, &self.times);
                 }
-                _ => tile.write_all(out, &self.grid),
+                _ => tile.write_all(out, &self.times),
             }
             out.push('}');
         }
@@ -115,10 +116,10 @@ impl Results {
             let tile = Tile::new(tiles, row)?;
             self.written += 1;
             match self.shape {
-                Shape::Scalar => tile.write_first(out, &self.grid),
+                Shape::Scalar => tile.write_first(out, &self.times),
                 _ => {
                     out.push_str("{\"metric\":{}");
-                    tile.write_all(out, &self.grid);
+                    tile.write_all(out, &self.times);
                     out.push('}');
                 }
             }
@@ -129,7 +130,7 @@ impl Results {
     fn write_constant(&mut self, rows: &RecordBatch, out: &mut String) -> Result<(), Error> {
         let texts = rows::texts(rows, columns::NAME)?;
         out.push('[');
-        write_seconds(out, self.grid.start_ns);
+        out.push_str(self.times.get(0));
         out.push(',');
         write_text(out, rows::text(&texts, 0).unwrap_or_default());
         out.push(']');
@@ -208,14 +209,14 @@ impl<'a> Tile<'a> {
     }
 
     /// `[1.5,"2"]`: the value of the first step, NaN if there is none.
-    fn write_first(&self, out: &mut String, grid: &StepGrid) {
+    fn write_first(&self, out: &mut String, times: &StepTexts) {
         let is_valid = self.steps > 0 && self.values.is_valid(self.at);
         let value = if is_valid { self.values.value(self.at) } else { f64::NAN };
-        write_sample(out, grid.start_ns, value);
+        write_sample(out, times.get(0), value);
     }
 
     /// `,"values":[[1.5,"2"],…]`: the values of all steps that have one.
-    fn write_all(&self, out: &mut String, grid: &StepGrid) {
+    fn write_all(&self, out: &mut String, times: &StepTexts) {
         out.push_str(",\"values\":[");
         let mut is_first = true;
         for (step, at) in (self.at..self.at + self.steps).enumerate() {
@@ -226,15 +227,15 @@ impl<'a> Tile<'a> {
                 out.push(',');
             }
             is_first = false;
-            write_sample(out, grid.at(step as u32), self.values.value(at));
+            write_sample(out, times.get(step), self.values.value(at));
         }
         out.push(']');
     }
 }
 
-fn write_sample(out: &mut String, time_ns: i64, value: f64) {
+fn write_sample(out: &mut String, time: &str, value: f64) {
     out.push('[');
-    write_seconds(out, time_ns);
+    out.push_str(time);
     out.push_str(",\"");
     write_prometheus_float(out, value);
     out.push_str("\"]");

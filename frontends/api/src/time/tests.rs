@@ -71,3 +71,10 @@ fn seconds_have_three_digits_or_none() {
         assert_eq!(out, text);
     }
 }
+
+#[test]
+fn steps_have_their_own_texts() {
+    let texts = StepTexts::new(&StepGrid { start_ns: 0, step_ns: 500_000_000, steps: 3 });
+    let all: Vec<&str> = (0..4).map(|step| texts.get(step)).collect();
+    assert_eq!(all, ["0", "0.500", "1", ""]);
+}
