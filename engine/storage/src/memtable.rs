@@ -9,8 +9,12 @@ use schemas::tables::Table;
 
 use crate::{Error, ErrorKind, TableBatch};
 
-/// Batches smaller than this are joined, so that readers and flushes meet few of them.
-const JOINED_ROWS: usize = 8_192;
+/// Rows that lift a batch into the next tier. Batches of the last tier are left alone; many of a
+/// lower one become one of the next, so readers meet few and a row is copied three times at most.
+const TIER_ROWS: [usize; 3] = [32, 256, 2048];
+
+/// Small batches in a row that are joined.
+const JOINED_BATCHES: usize = 8;
 
 /// Rows of all tables and tenants between two freezes.
 #[derive(Clone, Debug, Default)]
@@ -23,9 +27,15 @@ pub(crate) struct Memtable {
 /// Rows of one table and tenant, in order of arrival.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rows {
-    joined: Vec<RecordBatch>,
-    small: Vec<RecordBatch>,
-    small_rows: usize,
+    batches: Vec<Batch>,
+    bytes: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Batch {
+    rows: RecordBatch,
+    bytes: usize,
+    tier: usize,
 }
 
 impl Memtable {
@@ -35,9 +45,11 @@ impl Memtable {
             return Ok(());
         }
         check(batch)?;
-        self.bytes += batch.rows.get_array_memory_size();
         let rows = self.tables.entry((Arc::clone(tenant), batch.table)).or_default();
-        rows.add(batch.rows.clone())
+        let before = rows.bytes;
+        let added = rows.add(batch.rows.clone(), batch.rows.get_array_memory_size());
+        self.bytes = self.bytes - before + rows.bytes;
+        added
     }
 
     /// Whether there are no rows.
@@ -47,11 +59,8 @@ impl Memtable {
 
     /// The batches of a table for a tenant, in order of arrival.
     pub(crate) fn batches(&self, tenant: &str, table: Table) -> Vec<RecordBatch> {
-        self.tables
-            .iter()
-            .filter(|((owner, of), _)| owner.as_ref() == tenant && *of == table)
-            .flat_map(|(_, rows)| rows.batches())
-            .collect()
+        let rows = self.tables.get(&(Arc::from(tenant), table));
+        rows.into_iter().flat_map(Rows::batches).collect()
     }
 
     /// The rows of a table, tenant by tenant.
@@ -62,12 +71,13 @@ impl Memtable {
         self.tables
             .iter()
             .filter(move |((_, of), _)| *of == table)
-            .map(|((tenant, _), rows)| (tenant, rows.batches()))
+            .map(|((tenant, _), rows)| (tenant, rows.batches().collect()))
     }
 
     /// Forgets the rows of a table, which are in segments now.
     pub(crate) fn remove(&mut self, table: Table) {
         self.tables.retain(|(_, of), _| *of != table);
+        self.bytes = self.tables.values().map(|rows| rows.bytes).sum();
     }
 }
 
@@ -81,30 +91,46 @@ pub(crate) fn check(batch: &TableBatch) -> Result<(), Error> {
 }
 
 impl Rows {
-    fn add(&mut self, rows: RecordBatch) -> Result<(), Error> {
-        if rows.num_rows() >= JOINED_ROWS {
-            self.join()?;
-            self.joined.push(rows);
-            return Ok(());
-        }
-        self.small_rows += rows.num_rows();
-        self.small.push(rows);
-        if self.small_rows >= JOINED_ROWS { self.join() } else { Ok(()) }
-    }
-
-    fn join(&mut self) -> Result<(), Error> {
-        if let Some(first) = self.small.first() {
-            let joined = concat_batches(&first.schema(), &self.small).map_err(|error| {
-                Error::with_source(ErrorKind::Internal, "batches cannot be joined", error)
-            })?;
-            self.joined.push(joined);
-            self.small.clear();
-            self.small_rows = 0;
+    /// Adds rows of `bytes` and joins the small batches at the end if there are many.
+    fn add(&mut self, rows: RecordBatch, bytes: usize) -> Result<(), Error> {
+        self.bytes += bytes;
+        self.batches.push(Batch { tier: tier_of(rows.num_rows()), rows, bytes });
+        for tier in 0..TIER_ROWS.len() {
+            let run = self.batches.iter().rev().take_while(|batch| batch.tier <= tier);
+            // Lower ones go along, but do not count: a batch would climb by what is too small.
+            if run.clone().filter(|batch| batch.tier == tier).count() >= JOINED_BATCHES {
+                let at = self.batches.len() - run.count();
+                self.join(at, tier + 1)?;
+            }
         }
         Ok(())
     }
 
-    fn batches(&self) -> Vec<RecordBatch> {
-        self.joined.iter().chain(&self.small).cloned().collect()
+    /// Makes one batch, of `tier` at least, of all batches from `at` on.
+    fn join(&mut self, at: usize, tier: usize) -> Result<(), Error> {
+        let run = self.batches[at..].iter();
+        let (schema, old_bytes) =
+            (self.batches[at].rows.schema(), run.clone().map(|batch| batch.bytes).sum::<usize>());
+        let rows = concat_batches(&schema, run.map(|batch| &batch.rows)).map_err(|error| {
+            Error::with_source(ErrorKind::Internal, "batches cannot be joined", error)
+        })?;
+        // What builders had reserved beyond the rows is given back here.
+        let bytes = rows.get_array_memory_size();
+        let tier = tier.max(tier_of(rows.num_rows()));
+        self.batches.truncate(at);
+        self.batches.push(Batch { rows, bytes, tier });
+        self.bytes = self.bytes - old_bytes + bytes;
+        Ok(())
+    }
+
+    fn batches(&self) -> impl Iterator<Item = RecordBatch> {
+        self.batches.iter().map(|batch| batch.rows.clone())
     }
 }
+
+fn tier_of(rows: usize) -> usize {
+    TIER_ROWS.iter().filter(|least| rows >= **least).count()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,32 @@
+//! Joining keeps rows, order and the count of bytes.
+
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+
+use super::*;
+use crate::fixtures::samples;
+
+#[test]
+fn many_small_batches_become_few_and_keep_their_order() {
+    let mut memtable = Memtable::default();
+    let (tenant, table) = (Arc::from("t"), Table::MetricSamples);
+    let mut expected = Vec::new();
+    for at in 0..5_000_i64 {
+        let rows: Vec<_> = (0..at % 7 + 1).map(|row| (1, at * 10 + row, 0.5)).collect();
+        expected.extend(rows.iter().map(|row| row.1));
+        memtable.add(&tenant, &TableBatch { table, rows: samples(&rows) }).unwrap();
+    }
+    let batches = memtable.batches("t", table);
+    // A batch of the last tier comes of eight of the one before, and so on: 512 or more each.
+    assert!(batches.len() <= 3 * JOINED_BATCHES + 5_000 / 512, "{}", batches.len());
+    assert_eq!(
+        memtable.bytes,
+        batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>()
+    );
+    let times = |rows: &RecordBatch| rows.column(2).as_primitive::<Int64Type>().values().to_vec();
+    assert_eq!(batches.iter().flat_map(times).collect::<Vec<_>>(), expected);
+    assert!(memtable.batches("other", table).is_empty());
+    memtable.remove(table);
+    assert!(memtable.is_empty());
+    assert_eq!(memtable.bytes, 0);
+}
