@@ -17,13 +17,21 @@ pub(super) enum Action {
     Remove(String),
     /// An application holds everything up to a version.
     Applied(String, u64),
+    /// The table has this schema from here on, in the form of `schemaString`.
+    Schema(String),
     /// Something that does not change what is live.
     Other,
 }
 
 /// The commit that makes a table.
 pub(super) fn first_commit(table: Table) -> Result<Bytes, Error> {
-    let metadata = json!({"metaData": {
+    let protocol = json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}});
+    Ok(lines(&[protocol, metadata(table)?]))
+}
+
+/// What the table is, in the schema of now.
+fn metadata(table: Table) -> Result<Value, Error> {
+    Ok(json!({"metaData": {
         "id": table_id(table),
         "name": table.name(),
         "format": {"provider": "parquet", "options": {}},
@@ -31,17 +39,16 @@ pub(super) fn first_commit(table: Table) -> Result<Bytes, Error> {
         "partitionColumns": [columns::TENANT, columns::DATE],
         "configuration": {},
         "createdTime": 0,
-    }});
-    let protocol = json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}});
-    Ok(lines(&[protocol, metadata]))
+    }}))
 }
 
-/// A commit that adds segments.
+/// A commit that adds segments; `has_schema` says that the table has the schema of now.
 pub(super) fn append_commit(
     table: Table,
     segments: &[Segment],
     application: &str,
     applied: u64,
+    has_schema: bool,
 ) -> Result<Bytes, Error> {
     let now_ms = now_ms();
     let mut actions = vec![
@@ -52,6 +59,10 @@ pub(super) fn append_commit(
         }}),
         json!({"txn": {"appId": application, "version": applied, "lastUpdated": now_ms}}),
     ];
+    if !has_schema {
+        // Columns are only ever added, so what was written before stays readable.
+        actions.push(metadata(table)?);
+    }
     for segment in segments {
         actions.push(add(table, segment, now_ms)?);
     }
@@ -113,6 +124,9 @@ pub(super) fn parse(path: &str, body: &Bytes) -> Result<Vec<Action>, Error> {
             let path = remove.get("path").and_then(Value::as_str);
             let path = path.ok_or_else(|| damaged("a remove without path"))?;
             Action::Remove(path.to_owned())
+        } else if let Some(metadata) = value.get("metaData") {
+            let schema = metadata.get("schemaString").and_then(Value::as_str);
+            Action::Schema(schema.unwrap_or_default().to_owned())
         } else if let Some(txn) = value.get("txn") {
             let app = txn.get("appId").and_then(Value::as_str).unwrap_or_default();
             let version = txn.get("version").and_then(Value::as_u64).unwrap_or_default();

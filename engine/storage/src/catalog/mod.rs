@@ -34,7 +34,15 @@ pub(crate) struct Catalog {
     objects: Objects,
     writer: Arc<str>,
     /// The number of the next commit, as far as this process knows.
-    next: Mutex<u64>,
+    next: Mutex<Next>,
+}
+
+/// What the next commit must know.
+#[derive(Debug)]
+struct Next {
+    number: u64,
+    /// Whether the table has the schema of now.
+    has_schema: bool,
 }
 
 /// What a log says.
@@ -57,6 +65,7 @@ impl Catalog {
         let mut live: BTreeMap<String, Arc<Segment>> = BTreeMap::new();
         let mut applied = 0;
         let mut next = 0;
+        let mut schema = String::new();
         for path in objects.list(&folder).await? {
             let Some(number) = commit_number(&path) else { continue };
             if number != next {
@@ -75,29 +84,34 @@ impl Catalog {
                     Action::Applied(app, version) if app == application(&writer) => {
                         applied = applied.max(version);
                     }
+                    Action::Schema(newest) => schema = newest,
                     Action::Applied(..) | Action::Other => {}
                 }
             }
         }
         let loaded = Loaded { segments: live.into_values().collect(), applied };
-        Ok((Self { table, objects, writer, next: Mutex::new(next) }, loaded))
+        let has_schema = schema == schema::schema_string(table)?;
+        let next = Mutex::new(Next { number: next, has_schema });
+        Ok((Self { table, objects, writer, next }, loaded))
     }
 
     /// Adds segments, together with the fact that the WAL is applied up to `applied`. Appending
     /// never conflicts: if another writer took the number, the next one is tried.
     pub(crate) async fn append(&self, segments: &[Segment], applied: u64) -> Result<(), Error> {
         let mut next = self.next.lock().await;
-        if *next == 0 {
+        if next.number == 0 {
             let first = actions::first_commit(self.table)?;
             self.create(0, first, 0).await?;
-            *next = 1;
+            *next = Next { number: 1, has_schema: true };
         }
         let application = application(&self.writer);
-        let body = actions::append_commit(self.table, segments, &application, applied)?;
+        let body =
+            actions::append_commit(self.table, segments, &application, applied, next.has_schema)?;
         for _ in 0..CONFLICTS_MAX {
-            let ours = self.create(*next, body.clone(), applied).await?;
-            *next += 1;
+            let ours = self.create(next.number, body.clone(), applied).await?;
+            next.number += 1;
             if ours {
+                next.has_schema = true;
                 return Ok(());
             }
         }
@@ -140,3 +154,6 @@ fn application(writer: &str) -> String {
 fn commit_number(path: &str) -> Option<u64> {
     path.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests;
