@@ -111,3 +111,6 @@ fn escape(tenant: &str) -> String {
     }
     escaped
 }
+
+#[cfg(test)]
+mod tests;
