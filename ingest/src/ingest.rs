@@ -8,10 +8,10 @@ use schemas::model::{Signal, TimestampNs};
 use storage::{Frame, LabelIndex, Store, Write};
 
 use crate::admit::{Budget, Reservation};
-use crate::body::{self, Encoding, Format};
+use crate::body::{self, Compression, Encoding, Format};
 use crate::decode::{self, Context, Decoded};
 use crate::error::{Error, ErrorKind};
-use crate::limits::{INLINE_BYTES_MAX, Limits, TENANT_BYTES_MAX};
+use crate::limits::{INLINE_BYTES_MAX, INLINE_COMPRESSED_BYTES_MAX, Limits, TENANT_BYTES_MAX};
 use crate::stats::{Counters, IngestStats};
 
 /// The tenant of all requests when multi-tenancy is off.
@@ -85,11 +85,8 @@ impl Ingest {
         body: Bytes,
     ) -> Result<Accepted, Error> {
         let mut reservation = self.budget.reservation();
-        let result = match reservation.grow(body.len()) {
-            Ok(()) => Ok((body.clone(), reservation)),
-            Err(error) => Err(error),
-        };
-        self.ingest_received(tenant, signal, encoding, result).await
+        let received = reservation.grow(body.len()).map(|()| (body, reservation));
+        self.ingest_received(tenant, signal, encoding, received).await
     }
 
     /// The same for a body that was received within a reservation, or could not be; either is
@@ -173,7 +170,11 @@ impl Ingest {
             series: self.store.series(tenant),
             streams: self.store.streams(tenant),
         };
-        let is_small = job.body.len() < INLINE_BYTES_MAX;
+        let inline_max = match encoding.compression {
+            Compression::None => INLINE_BYTES_MAX,
+            Compression::Gzip | Compression::Zstd => INLINE_COMPRESSED_BYTES_MAX,
+        };
+        let is_small = job.body.len() < inline_max;
         let done = if is_small {
             decode_job(job)?
         } else {
@@ -235,6 +236,7 @@ fn decode_job(mut job: Job) -> Result<Done, Error> {
         limits: &job.limits,
         series: &job.series,
         streams: &job.streams,
+        is_replay: false,
     };
     let decoded = decode::decode(job.signal, &message, &context)?;
     Ok(Done { payload, frame_encoding, decoded, _reservation: job.reservation })

@@ -6,9 +6,26 @@ use std::time::Duration;
 pub(crate) const VALUE_DEPTH_MAX: usize = 32;
 /// Deepest nesting of protobuf groups in an unknown field.
 pub(crate) const GROUP_DEPTH_MAX: usize = 16;
-/// Rows, events, links and buckets that a request may decode to. An empty record takes two bytes
-/// on the wire and more than a hundred in memory, so the size of the body is no bound.
-pub(crate) const ROWS_PER_REQUEST_MAX: usize = 4_000_000;
+/// Bytes of rows that a request may decode to, reckoned with the sizes below. An empty record
+/// takes two bytes on the wire and more than a hundred in memory, so the size of the body is no
+/// bound.
+pub(crate) const ROW_BYTES_PER_REQUEST_MAX: usize = 512 << 20;
+/// A log record without its texts.
+pub(crate) const LOG_ROW_BYTES: usize = 160;
+/// A span without its texts, events and links.
+pub(crate) const SPAN_ROW_BYTES: usize = 320;
+/// An event, a link or an exemplar without its texts.
+pub(crate) const NESTED_ROW_BYTES: usize = 64;
+/// A sample.
+pub(crate) const SAMPLE_ROW_BYTES: usize = 56;
+/// A series or a stream without its labels.
+pub(crate) const SERIES_ROW_BYTES: usize = 96;
+/// An exponential histogram without its buckets.
+pub(crate) const HISTOGRAM_ROW_BYTES: usize = 160;
+/// A bucket of an exponential histogram.
+pub(crate) const BUCKET_BYTES: usize = 8;
+/// A resource, a scope, or an attribute of either, which costs time even if no row comes of it.
+pub(crate) const SHARED_PART_BYTES: usize = 128;
 /// Bytes of labels that a request may add to the series and stream tables: a long resource is
 /// written once per series, so the size of the body is no bound.
 pub(crate) const LABEL_BYTES_PER_REQUEST_MAX: usize = 128 << 20;
@@ -24,6 +41,8 @@ pub(crate) const TENANT_BYTES_MAX: usize = 150;
 /// Bodies of at least this many bytes are decoded on a blocking thread, so that they do not hold
 /// up the other requests of a worker. Smaller ones take less than a millisecond.
 pub(crate) const INLINE_BYTES_MAX: usize = 64 << 10;
+/// The same for compressed bodies, which may hold much more than they look.
+pub(crate) const INLINE_COMPRESSED_BYTES_MAX: usize = 8 << 10;
 /// Bytes of a message to the sender about rejected records.
 pub(crate) const REASON_BYTES_MAX: usize = 1_024;
 

@@ -14,7 +14,7 @@ use super::attributes::{self, KeyValue, utf8};
 use super::wire::{Fields, Malformed};
 use super::{Failure, Tally};
 use crate::error::Error;
-use crate::limits::Limits;
+use crate::limits::{Limits, SHARED_PART_BYTES};
 
 /// What the records of a resource share.
 #[derive(Clone, Debug, Default)]
@@ -88,29 +88,39 @@ fn walk_resource<'a, R: Records<'a>>(
     tally: &mut Tally,
 ) -> Result<(), Error> {
     let begun = read_resource(message, limits).and_then(|resource| {
+        let parts = 1 + resource.attributes.len();
+        tally.make_rows(parts, SHARED_PART_BYTES)?;
         records.begin_resource(&resource)?;
-        Ok(())
+        Ok(parts)
     });
-    if let Err(failure) = begun {
-        let count = sum_of(message, |scope| sum_of(scope, R::count))?;
-        return tally.reject(failure, count);
-    }
+    let parts = match begun {
+        Ok(parts) => parts,
+        Err(failure) => {
+            let count = sum_of(message, |scope| sum_of(scope, R::count))?;
+            return tally.reject(failure, count);
+        }
+    };
     let mut fields = Fields::new(message);
     while let Some((field, value)) = fields.next()? {
         if field == 2 {
-            walk_scope(value.bytes()?, limits, records, tally)?;
+            walk_scope(value.bytes()?, parts, limits, records, tally)?;
         }
     }
     records.end_resource(tally)
 }
 
+/// `resource_parts` is what the scope takes again of its resource: a stream is both.
 fn walk_scope<'a, R: Records<'a>>(
     message: &'a [u8],
+    resource_parts: usize,
     limits: &Limits,
     records: &mut R,
     tally: &mut Tally,
 ) -> Result<(), Error> {
-    let begun = read_scope(message, limits).and_then(|scope| records.begin_scope(&scope));
+    let begun = read_scope(message, limits).and_then(|scope| {
+        tally.make_rows(resource_parts + scope.attributes.len(), SHARED_PART_BYTES)?;
+        records.begin_scope(&scope)
+    });
     if let Err(failure) = begun {
         return tally.reject(failure, sum_of(message, R::count)?);
     }

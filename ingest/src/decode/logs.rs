@@ -19,7 +19,7 @@ use super::{Context, Decoded, Failure, Tally, optional_time, valid_id};
 use crate::admit::{Reason, Rejection, TimeBounds};
 use crate::batch::{self, DictColumn, LabelsColumn, PromotedColumns, push_id, push_text};
 use crate::error::Error;
-use crate::limits::Limits;
+use crate::limits::{LOG_ROW_BYTES, Limits, SERIES_ROW_BYTES};
 
 /// The rows of an `ExportLogsServiceRequest`.
 pub(super) fn decode(request: &[u8], context: &Context<'_>) -> Result<Decoded, Error> {
@@ -34,7 +34,7 @@ pub(super) fn decode(request: &[u8], context: &Context<'_>) -> Result<Decoded, E
         stream: Stream::default(),
         attributes: Vec::new(),
     };
-    let mut tally = Tally::default();
+    let mut tally = Tally::new(context);
     envelope::walk(request, context.limits, &mut decoder, &mut tally)?;
     let batches = vec![decoder.streams.finish()?, decoder.logs.finish()?];
     Ok(tally.finish(batches))
@@ -141,7 +141,7 @@ fn identify(
 
 impl<'a> LogsDecoder<'a, '_> {
     fn push_record(&mut self, message: &'a [u8], tally: &mut Tally) -> Result<(), Failure> {
-        tally.make_rows(1)?;
+        tally.make_rows(1, LOG_ROW_BYTES)?;
         let limits = self.context.limits;
         let record = read_record(message, limits, &mut self.attributes)?;
         let time_ns = match (record.time_ns, record.observed_ns) {
@@ -177,7 +177,7 @@ impl<'a> LogsDecoder<'a, '_> {
                 Some(Err(rejection)) => return Err(rejection.clone().into()),
                 None => return Ok(()),
             };
-            tally.make_rows(1)?;
+            tally.make_rows(1, SERIES_ROW_BYTES)?;
             tally.make_labels(labels.iter().map(|l| l.name.len() + l.value.len()).sum())?;
             self.streams.push(id, time_ns, labels, resource, &self.stream.scope)?;
             self.made.insert((id, day));

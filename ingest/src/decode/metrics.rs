@@ -37,6 +37,7 @@ use super::wire::{Fields, Malformed};
 use super::{Context, Decoded, Failure, Tally, optional_time};
 use crate::admit::{Reason, Rejection, TimeBounds};
 use crate::error::Error;
+use crate::limits::SAMPLE_ROW_BYTES;
 
 /// The resource attributes that become labels of every series, beside `job` and `instance`: what
 /// Prometheus calls promoted resource attributes. An attribute of the point with the same name
@@ -65,7 +66,7 @@ pub(super) fn decode(request: &[u8], context: &Context<'_>) -> Result<Decoded, E
         identity: Vec::new(),
         seen_ms: None,
     };
-    let mut tally = Tally::default();
+    let mut tally = Tally::new(context);
     envelope::walk(request, context.limits, &mut decoder, &mut tally)?;
     Ok(tally.finish(decoder.sink.finish()?))
 }
@@ -387,7 +388,7 @@ impl<'a> MetricsDecoder<'a, '_> {
         message: &'a [u8],
         tally: &mut Tally,
     ) -> Result<(), Failure> {
-        tally.make_rows(1)?;
+        tally.make_rows(1, SAMPLE_ROW_BYTES)?;
         let times = match family.kind {
             Kind::Gauge | Kind::Sum => self.push_number(family, message, tally)?,
             Kind::Histogram => self.push_histogram(family, message, tally)?,

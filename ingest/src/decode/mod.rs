@@ -30,7 +30,9 @@ use crate::IngestOptions;
 use crate::admit::{Reason, Rejection, Rejections, TimeBounds};
 use crate::body;
 use crate::error::{Error, ErrorKind};
-use crate::limits::{LABEL_BYTES_PER_REQUEST_MAX, Limits, REPLAY_BYTES_MAX, ROWS_PER_REQUEST_MAX};
+use crate::limits::{
+    LABEL_BYTES_PER_REQUEST_MAX, Limits, REPLAY_BYTES_MAX, ROW_BYTES_PER_REQUEST_MAX,
+};
 
 /// What decoding needs beside the bytes.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +45,9 @@ pub(crate) struct Context<'c> {
     pub(crate) series: &'c LabelIndex,
     /// The tenant's known streams.
     pub(crate) streams: &'c LabelIndex,
+    /// Whether the request was accepted before. What it takes is not limited then: series that
+    /// were known when it came may not be known now, and must not make it too large.
+    pub(crate) is_replay: bool,
 }
 
 impl Context<'_> {
@@ -67,7 +72,7 @@ pub(crate) struct Decoded {
 pub(crate) enum Failure {
     /// The bytes are no message: the request fails.
     Malformed(Malformed),
-    /// More rows than a request may make: the request fails.
+    /// More bytes of rows than a request may make: the request fails.
     TooManyRows,
     /// What was being read is rejected, the rest is not.
     Rejected(Box<Rejection>),
@@ -86,24 +91,38 @@ impl From<Malformed> for Error {
 }
 
 /// Counts what a request holds, and keeps it within the limits of a request.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tally {
     received: u64,
     rejections: Rejections,
-    rows: usize,
+    row_bytes: usize,
+    row_bytes_max: usize,
     label_bytes: usize,
+    label_bytes_max: usize,
 }
 
 impl Tally {
+    fn new(context: &Context<'_>) -> Self {
+        let limited = |max: usize| if context.is_replay { usize::MAX } else { max };
+        Self {
+            received: 0,
+            rejections: Rejections::default(),
+            row_bytes: 0,
+            row_bytes_max: limited(ROW_BYTES_PER_REQUEST_MAX),
+            label_bytes: 0,
+            label_bytes_max: limited(LABEL_BYTES_PER_REQUEST_MAX),
+        }
+    }
+
     /// Counts a record that was read.
     fn receive(&mut self) {
         self.received += 1;
     }
 
-    /// Counts rows, events, links or buckets that are about to be made.
-    fn make_rows(&mut self, rows: usize) -> Result<(), Failure> {
-        self.rows = self.rows.saturating_add(rows);
-        if self.rows > ROWS_PER_REQUEST_MAX {
+    /// Counts rows that are about to be made, with the bytes that each takes.
+    fn make_rows(&mut self, rows: usize, bytes_each: usize) -> Result<(), Failure> {
+        self.row_bytes = self.row_bytes.saturating_add(rows.saturating_mul(bytes_each));
+        if self.row_bytes > self.row_bytes_max {
             return Err(Failure::TooManyRows);
         }
         Ok(())
@@ -112,7 +131,7 @@ impl Tally {
     /// Counts bytes of labels that are about to be added to the series or stream table.
     fn make_labels(&mut self, bytes: usize) -> Result<(), Failure> {
         let total = self.label_bytes.saturating_add(bytes);
-        if total > LABEL_BYTES_PER_REQUEST_MAX {
+        if total > self.label_bytes_max {
             let message = format!(
                 "new series and streams of the request have more than \
                  {LABEL_BYTES_PER_REQUEST_MAX} bytes of labels, the limit"
@@ -139,8 +158,8 @@ impl Tally {
             }
             Failure::Malformed(malformed) => Err(malformed.into()),
             Failure::TooManyRows => {
-                let message =
-                    format!("request makes more than {ROWS_PER_REQUEST_MAX} rows, the limit");
+                let max = self.row_bytes_max;
+                let message = format!("request makes rows of more than {max} bytes, the limit");
                 Err(Error::new(ErrorKind::TooLarge, message))
             }
         }
@@ -211,8 +230,13 @@ impl storage::Decode for Decoder {
         let compression = body::frame_compression(frame.encoding)?;
         let unlimited = |_| Ok(());
         let request = body::inflate(&frame.payload, compression, REPLAY_BYTES_MAX, unlimited)?;
-        let context =
-            Context { received_ns: frame.received_ns, limits: &self.limits, series, streams };
+        let context = Context {
+            received_ns: frame.received_ns,
+            limits: &self.limits,
+            series,
+            streams,
+            is_replay: true,
+        };
         Ok(decode(frame.signal, &request, &context)?.batches)
     }
 }

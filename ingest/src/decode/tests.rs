@@ -30,7 +30,13 @@ pub(super) fn attribute(key: &str, value: common::any_value::Value) -> common::K
 
 pub(super) fn decode_with(signal: Signal, request: &[u8], limits: &Limits) -> Decoded {
     let (series, streams) = (LabelIndex::default(), LabelIndex::default());
-    let context = Context { received_ns: NOW_NS, limits, series: &series, streams: &streams };
+    let context = Context {
+        received_ns: NOW_NS,
+        limits,
+        series: &series,
+        streams: &streams,
+        is_replay: false,
+    };
     decode(signal, request, &context).unwrap()
 }
 
@@ -171,12 +177,18 @@ fn a_replayed_frame_makes_the_same_rows() {
 
 #[test]
 fn a_request_of_endless_empty_records_is_refused() {
-    let records = [0x12, 0x00].repeat(crate::limits::ROWS_PER_REQUEST_MAX + 1);
+    let rows_max = crate::limits::ROW_BYTES_PER_REQUEST_MAX / crate::limits::LOG_ROW_BYTES;
+    let records = [0x12, 0x00].repeat(rows_max + 1);
     let request = framed(1, &framed(2, &records));
     let (series, streams) = (LabelIndex::default(), LabelIndex::default());
     let limits = Limits::default();
-    let context =
-        Context { received_ns: NOW_NS, limits: &limits, series: &series, streams: &streams };
+    let context = Context {
+        received_ns: NOW_NS,
+        limits: &limits,
+        series: &series,
+        streams: &streams,
+        is_replay: false,
+    };
     let error = decode(Signal::Logs, &request, &context).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
 }
@@ -206,8 +218,13 @@ fn repeated_envelope_messages_are_merged() {
 fn decode_anything(bytes: &[u8]) {
     let limits = Limits::default();
     let (series, streams) = (LabelIndex::default(), LabelIndex::default());
-    let context =
-        Context { received_ns: NOW_NS, limits: &limits, series: &series, streams: &streams };
+    let context = Context {
+        received_ns: NOW_NS,
+        limits: &limits,
+        series: &series,
+        streams: &streams,
+        is_replay: false,
+    };
     for signal in Signal::ALL {
         if let Ok(decoded) = decode(signal, bytes, &context) {
             assert!(decoded.rejections.count() <= decoded.received);
@@ -261,4 +278,27 @@ proptest! {
         }
         decode_anything(&bytes);
     }
+}
+
+#[test]
+fn endless_scopes_without_records_are_refused_too() {
+    // Each scope would copy the identity of its resource.
+    let attributes: Vec<u8> =
+        (0..200).flat_map(|i| framed(1, &string(&i.to_string(), "x").encode_to_vec())).collect();
+    let scopes = [0x12, 0x00].repeat(100_000);
+    let request = framed(1, &[framed(1, &attributes), scopes].concat());
+    let (series, streams) = (LabelIndex::default(), LabelIndex::default());
+    let limits = Limits::default();
+    let mut context = Context {
+        received_ns: NOW_NS,
+        limits: &limits,
+        series: &series,
+        streams: &streams,
+        is_replay: false,
+    };
+    let error = decode(Signal::Metrics, &request, &context).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    // What was accepted once is never refused by the log.
+    context.is_replay = true;
+    decode(Signal::Metrics, &request, &context).unwrap();
 }

@@ -11,7 +11,7 @@ use super::wire::{Fields, Malformed};
 use super::{Context, Decoded, Failure, Tally, optional_time, valid_id};
 use crate::admit::{Reason, Rejection, TimeBounds};
 use crate::error::Error;
-use crate::limits::Limits;
+use crate::limits::{Limits, NESTED_ROW_BYTES, SPAN_ROW_BYTES};
 
 /// The rows of an `ExportTraceServiceRequest`.
 pub(super) fn decode(request: &[u8], context: &Context<'_>) -> Result<Decoded, Error> {
@@ -21,7 +21,7 @@ pub(super) fn decode(request: &[u8], context: &Context<'_>) -> Result<Decoded, E
         spans: SpanColumns::new(),
         span: Parts::default(),
     };
-    let mut tally = Tally::default();
+    let mut tally = Tally::new(context);
     envelope::walk(request, context.limits, &mut decoder, &mut tally)?;
     Ok(tally.finish(vec![decoder.spans.finish()?]))
 }
@@ -92,7 +92,8 @@ impl<'a> Records<'a> for TracesDecoder<'a, '_> {
 impl<'a> TracesDecoder<'a, '_> {
     fn push_span(&mut self, message: &'a [u8], tally: &mut Tally) -> Result<(), Failure> {
         let span = read_span(message, self.limits, &mut self.span)?;
-        tally.make_rows(1 + self.span.events.len() + self.span.links.len())?;
+        tally.make_rows(1, SPAN_ROW_BYTES)?;
+        tally.make_rows(self.span.events.len() + self.span.links.len(), NESTED_ROW_BYTES)?;
         let row = self.row_of(&span)?;
         self.spans.read_attributes(AttributeScope::Span, &self.span.attributes)?;
         // From here on a failure must take back the events and links already written.

@@ -49,7 +49,7 @@ pub fn grpc_routes(ingest: Arc<Ingest>) -> Router {
 
 async fn export(ingest: &Arc<Ingest>, signal: Signal, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    if !super::header(&parts.headers, "content-type").starts_with("application/grpc") {
+    if !is_grpc(super::header(&parts.headers, "content-type")) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return response;
@@ -85,6 +85,12 @@ async fn export(ingest: &Arc<Ingest>, signal: Signal, request: Request) -> Respo
         Ok(accepted) => encode_accepted(accepted),
         Err(error) => encode_error(&error),
     }
+}
+
+/// Whether this is gRPC with protobuf; `application/grpc-web` is another protocol.
+fn is_grpc(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or("").trim();
+    ["application/grpc", "application/grpc+proto"].contains(&media_type)
 }
 
 /// Why a request was not looked at.

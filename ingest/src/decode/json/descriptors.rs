@@ -58,7 +58,10 @@ impl Message {
 }
 
 macro_rules! message {
-    ($id:ident: $($name:literal $proto:literal $number:literal $kind:expr $(, $repeated:ident)?;)*) => {
+    (
+        $id:ident:
+        $($name:literal $proto:literal $number:literal $kind:expr $(, $repeated:ident)?;)*
+    ) => {
         pub(super) static $id: Message = Message {
             fields: &[$(Field {
                 name: $name,

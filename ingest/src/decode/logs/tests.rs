@@ -150,8 +150,13 @@ fn a_stream_has_one_row_a_day_and_none_if_it_is_known() {
     let batch = decoded.batches.iter().find(|batch| batch.table == Table::LogStreams).unwrap();
     streams.absorb(&batch.rows).unwrap();
     let limits = Limits::default();
-    let context =
-        Context { received_ns: NOW_NS, limits: &limits, series: &series, streams: &streams };
+    let context = Context {
+        received_ns: NOW_NS,
+        limits: &limits,
+        series: &series,
+        streams: &streams,
+        is_replay: false,
+    };
     let bytes = prost::Message::encode_to_vec(&request);
     let again: Decoded = decode(Signal::Logs, &bytes, &context).unwrap();
     assert_eq!(rows(&again, Table::LogStreams).len(), 0);

@@ -17,6 +17,7 @@ use super::labels::PointLabels;
 use super::{Family, Name, Tally, Times};
 use crate::batch::{self, DictColumn, LabelsColumn, push_id, push_text};
 use crate::error::Error;
+use crate::limits::SERIES_ROW_BYTES;
 
 /// Where rows go, and which series need none.
 pub(super) struct Sink<'c> {
@@ -58,7 +59,7 @@ impl<'c> Sink<'c> {
         }
         let pairs = labels.iter(&name.text, extra);
         let bytes: usize = pairs.map(|(name, value)| name.len() + value.len()).sum();
-        tally.make_rows(1)?;
+        tally.make_rows(1, SERIES_ROW_BYTES)?;
         tally.make_labels(bytes + family.unit.len())?;
         self.series.push(id, labels.iter(&name.text, extra), family, name, times);
         self.made.insert((id, day));

@@ -9,7 +9,7 @@ use super::super::wire::Fields;
 use super::super::{Failure, valid_id};
 use super::{Tally, Times};
 use crate::admit::TimeBounds;
-use crate::limits::Limits;
+use crate::limits::{Limits, NESTED_ROW_BYTES};
 
 /// An exemplar that was read.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl<'a> Exemplars<'a> {
         limits: &Limits,
         tally: &mut Tally,
     ) -> Result<(), Failure> {
-        tally.make_rows(self.messages.len())?;
+        tally.make_rows(self.messages.len(), NESTED_ROW_BYTES)?;
         for i in 0..self.messages.len() {
             self.read_one(self.messages[i], point, bounds, limits)?;
         }

@@ -6,7 +6,7 @@ use super::super::wire::{Fields, Value};
 use super::points::format_float;
 use super::{Family, MetricsDecoder, NO_RECORDED_VALUE, STALE, Tally, Times};
 use crate::admit::{Reason, Rejection};
-use crate::limits::HISTOGRAM_BUCKETS_MAX;
+use crate::limits::{BUCKET_BYTES, HISTOGRAM_BUCKETS_MAX, HISTOGRAM_ROW_BYTES, SAMPLE_ROW_BYTES};
 
 /// The buckets of the explicit histogram that is being read. Bounds seldom change from point to
 /// point, so their texts are kept.
@@ -102,7 +102,7 @@ impl<'a> MetricsDecoder<'a, '_> {
         attributes::dedup(&mut self.scratch.attributes);
         self.labels.read(&self.scratch.attributes, limits)?;
         self.scratch.exemplars.read(times, &self.bounds, limits, tally)?;
-        tally.make_rows(3 + self.scratch.buckets.bounds.len())?;
+        tally.make_rows(3 + self.scratch.buckets.bounds.len(), SAMPLE_ROW_BYTES)?;
         let is_stale = point.flags & NO_RECORDED_VALUE != 0;
         let value_of = |number: f64| if is_stale { STALE } else { number };
 
@@ -180,7 +180,9 @@ impl<'a> MetricsDecoder<'a, '_> {
         attributes::dedup(&mut self.scratch.attributes);
         self.labels.read(&self.scratch.attributes, limits)?;
         self.scratch.exemplars.read(times, &self.bounds, limits, tally)?;
-        tally.make_rows(point.positive.counts.len() + point.negative.counts.len())?;
+        let buckets = point.positive.counts.len() + point.negative.counts.len();
+        tally.make_rows(buckets, BUCKET_BYTES)?;
+        tally.make_rows(1, HISTOGRAM_ROW_BYTES)?;
         let name = &family.names.plain;
         let series = self.sink.series(&mut self.labels, family, name, "", times, tally)?;
         self.sink.push_histogram(name, series, times, &point);

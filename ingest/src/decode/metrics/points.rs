@@ -5,6 +5,7 @@ use super::super::attributes;
 use super::super::wire::Fields;
 use super::{Family, MetricsDecoder, NO_RECORDED_VALUE, STALE, Tally, Times};
 use crate::admit::{Reason, Rejection};
+use crate::limits::SAMPLE_ROW_BYTES;
 
 impl<'a> MetricsDecoder<'a, '_> {
     pub(super) fn push_number(
@@ -84,7 +85,7 @@ impl<'a> MetricsDecoder<'a, '_> {
         let value_of = |number: f64| if is_stale { STALE } else { number };
         attributes::dedup(&mut self.scratch.attributes);
         self.labels.read(&self.scratch.attributes, limits)?;
-        tally.make_rows(2 + quantiles.len())?;
+        tally.make_rows(2 + quantiles.len(), SAMPLE_ROW_BYTES)?;
         let (labels, names) = (&mut self.labels, &family.names);
         let count_series = self.sink.series(labels, family, &names.count, "", times, tally)?;
         let sum_series = self.sink.series(labels, family, &names.sum, "", times, tally)?;

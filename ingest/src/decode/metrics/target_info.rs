@@ -11,7 +11,7 @@ use super::{
     Family, Kind, MetricsDecoder, Name, Names, SERVICE_INSTANCE_ID, SERVICE_NAME,
     SERVICE_NAMESPACE, Tally, Times, attributes,
 };
-use crate::limits::TARGET_INFO_SAMPLES_MAX;
+use crate::limits::{SAMPLE_ROW_BYTES, TARGET_INFO_SAMPLES_MAX};
 
 const TARGET_INFO: &str = "target_info";
 /// Half of Prometheus' lookback of five minutes.
@@ -56,7 +56,7 @@ impl<'a> MetricsDecoder<'a, '_> {
         let first_ms = first_ms.max(last_ms - (samples + 1) * INTERVAL_MS + 1);
         let mut time_ms = first_ms;
         loop {
-            tally.make_rows(1)?;
+            tally.make_rows(1, SAMPLE_ROW_BYTES)?;
             let times = Times { time_ms, start_ms: None };
             let name = &family.names.plain;
             let series = self.sink.series(&mut self.labels, &family, name, "", times, tally)?;

@@ -299,8 +299,13 @@ fn known_series_make_no_rows() {
     let batch = first.batches.iter().find(|batch| batch.table == Table::MetricSeries).unwrap();
     series.absorb(&batch.rows).unwrap();
     let limits = Limits::default();
-    let context =
-        Context { received_ns: NOW_NS, limits: &limits, series: &series, streams: &streams };
+    let context = Context {
+        received_ns: NOW_NS,
+        limits: &limits,
+        series: &series,
+        streams: &streams,
+        is_replay: false,
+    };
     let again = decode(Signal::Metrics, &request.encode_to_vec(), &context).unwrap();
     assert!(rows(&again, Table::MetricSeries).is_empty());
     assert_eq!(rows(&again, Table::MetricSamples), rows(&first, Table::MetricSamples));
