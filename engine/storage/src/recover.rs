@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use schemas::tables::Table;
 
@@ -21,6 +23,13 @@ use crate::objects::{Objects, disk, sync_folder};
 use crate::store::{Shared, TableBatch};
 use crate::wal::{self, OsFiles, WalWriter};
 use crate::{Decode, Error, ErrorKind, Segment, StoreOptions};
+
+/// Segments that are read at once when an index is loaded.
+const READS_AT_ONCE: usize = 8;
+
+/// Most bytes of memtables: offsets of texts have 31 bits, and a flush puts the rows of a table
+/// together.
+const BUFFERED_BYTES_MAX: usize = i32::MAX as usize;
 
 /// A store that is ready to run.
 pub(crate) struct Opened {
@@ -41,6 +50,11 @@ pub(crate) fn wal_folder(options: &StoreOptions) -> PathBuf {
 
 /// Opens or creates everything a store needs.
 pub(crate) async fn open(options: StoreOptions, decode: Arc<dyn Decode>) -> Result<Opened, Error> {
+    if options.buffered_bytes_max > BUFFERED_BYTES_MAX {
+        let bytes = options.buffered_bytes_max;
+        let message = format!("buffered_bytes_max of {bytes} is over {BUFFERED_BYTES_MAX}");
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
     let folder = wal_folder(&options);
     fs::create_dir_all(&folder).map_err(|error| disk(&folder, error))?;
     let lock = lock(&options.data_dir)?;
@@ -144,29 +158,36 @@ async fn load_index(
     }
     // All days: an index must know whatever a segment may hold, and a day more of a series that
     // is known costs a bit.
-    for segment in &loaded.segments {
-        load_segment(shared, table, segment, objects).await?;
+    let reads = loaded.segments.iter().map(|segment| {
+        let objects = objects.clone();
+        async move { objects.read(&segment.path).await.map(|bytes| (segment, bytes)) }
+    });
+    let mut read = futures::stream::iter(reads).buffered(READS_AT_ONCE);
+    while let Some((segment, bytes)) = read.try_next().await? {
+        load_segment(shared, table, segment, bytes)?;
     }
     Ok(())
 }
 
-async fn load_segment(
+fn load_segment(
     shared: &Shared,
     table: Table,
     segment: &Segment,
-    objects: &Objects,
+    bytes: Bytes,
 ) -> Result<(), Error> {
     let damaged = |error: Box<dyn std::error::Error + Send + Sync>| {
         let message = format!("{}: {error}", segment.path);
         Error::with_source(ErrorKind::Damaged, message, error)
     };
-    let bytes = objects.read(&segment.path).await?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
         .and_then(ParquetRecordBatchReaderBuilder::build)
         .map_err(|error| damaged(error.into()))?;
     for rows in reader {
         let rows = rows.map_err(|error| damaged(error.into()))?;
-        shared.indexes.absorb(&segment.tenant, &TableBatch { table, rows })?;
+        if let Err(error) = shared.indexes.absorb(&segment.tenant, &TableBatch { table, rows }) {
+            // All other rows can be read all the same.
+            tracing::error!(path = segment.path, %error, "rows are left out of the index");
+        }
     }
     Ok(())
 }

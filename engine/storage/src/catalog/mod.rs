@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
 use schemas::tables::Table;
 use tokio::sync::Mutex;
 
@@ -26,6 +27,9 @@ use crate::{Error, ErrorKind, Segment};
 
 /// Numbers that a commit tries, at most: each is lost to another writer's commit.
 const CONFLICTS_MAX: u32 = 100;
+
+/// Commits that are read at once when a log is loaded.
+const READS_AT_ONCE: usize = 32;
 
 /// The log of one table.
 #[derive(Debug)]
@@ -66,14 +70,21 @@ impl Catalog {
         let mut applied = 0;
         let mut next = 0;
         let mut schema = String::new();
-        for path in objects.list(&folder).await? {
+        let mut paths = objects.list(&folder).await?;
+        paths.retain(|path| commit_number(path).is_some());
+        let reads = paths.into_iter().map(|path| {
+            let objects = &objects;
+            async move { objects.read(&path).await.map(|body| (path, body)) }
+        });
+        let mut commits = futures::stream::iter(reads).buffered(READS_AT_ONCE);
+        while let Some((path, body)) = commits.try_next().await? {
             let Some(number) = commit_number(&path) else { continue };
             if number != next {
                 let message = format!("{path}: commit {next} is missing before it");
                 return Err(Error::new(ErrorKind::Damaged, message));
             }
             next = number + 1;
-            for action in actions::parse(&path, &objects.read(&path).await?)? {
+            for action in actions::parse(&path, &body)? {
                 match action {
                     Action::Add(segment) => {
                         live.insert(segment.path.clone(), Arc::new(segment));
@@ -90,6 +101,7 @@ impl Catalog {
             }
         }
         let loaded = Loaded { segments: live.into_values().collect(), applied };
+        drop(commits);
         let has_schema = schema == schema::schema_string(table)?;
         let next = Mutex::new(Next { number: next, has_schema });
         Ok((Self { table, objects, writer, next }, loaded))
