@@ -73,10 +73,21 @@ pub(super) fn sort(table: Table, rows: &RecordBatch) -> Result<Sorted, Error> {
     let key_ranges = key_ranges.collect();
     let order: Vec<u32> = order.into_iter().map(|(_, row)| row).collect();
     let rows = take_record_batch(rows, &UInt32Array::from(order)).map_err(arrow)?;
+    check_order(&rows, key.columns)?;
     let times = integers(&rows, key.time_column)?;
     let (least, greatest) = (times.iter().min(), times.iter().max());
     let times = (least.copied().unwrap_or(0), greatest.copied().unwrap_or(0));
     Ok(Sorted { times, key_ranges, rows })
+}
+
+/// Readers merge segments without sorting them again, so none may be out of order.
+fn check_order(rows: &RecordBatch, key: &[&str]) -> Result<(), Error> {
+    let columns = key.iter().map(|name| integers(rows, name)).collect::<Result<Vec<_>, _>>()?;
+    let key_of = |row: usize| columns.iter().map(move |column| column[row]);
+    if (1..rows.num_rows()).all(|row| key_of(row - 1).le(key_of(row))) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Internal, "sorted rows are not in order"))
 }
 
 fn integers<'a>(rows: &'a RecordBatch, name: &str) -> Result<&'a [i64], Error> {
