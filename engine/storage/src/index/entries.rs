@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ahash::{HashMap, RandomState};
 use schemas::model::{Label, Labels};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::days::Days;
 use super::rows::{Kind, Rows, StreamColumns};
@@ -277,16 +277,28 @@ impl Entries {
 }
 
 fn is_same_stream(stream: &StreamInfo, columns: &StreamColumns<'_>, row: usize) -> bool {
-    let promoted = columns.promoted.iter().filter_map(|(key, texts)| Some((*key, texts.get(row)?)));
     Some(stream.service.as_ref()) == columns.service.get(row)
         && stream.scope_name.as_deref() == columns.scope_name.get(row)
         && stream.scope_version.as_deref() == columns.scope_version.get(row)
-        && stream.promoted.iter().map(|(key, value)| (*key, value.as_ref())).eq(promoted)
-        && is_same_object(
-            stream.resource_attributes.as_deref(),
-            columns.resource_attributes.get(row),
-        )
+        && is_same_resource(stream, columns, row)
         && is_same_object(stream.scope_attributes.as_deref(), columns.scope_attributes.get(row))
+}
+
+fn is_same_resource(stream: &StreamInfo, columns: &StreamColumns<'_>, row: usize) -> bool {
+    let known = || stream.promoted.iter().map(|(key, value)| (*key, value.as_ref()));
+    let given = || columns.promoted.iter().filter_map(|(key, of)| Some((*key, of.get(row)?)));
+    let rest = (stream.resource_attributes.as_deref(), columns.resource_attributes.get(row));
+    if known().eq(given()) {
+        return is_same_object(rest.0, rest.1);
+    }
+    // Attributes that have become columns meanwhile: the whole must be the same.
+    let whole = |promoted: Vec<(&str, &str)>, rest: Option<&str>| {
+        let mut object: Map<String, Json> = serde_json::from_str(rest.unwrap_or("{}")).ok()?;
+        object.extend(promoted.into_iter().map(|(key, value)| (key.to_owned(), value.into())));
+        Some(object)
+    };
+    let known = whole(known().collect(), rest.0);
+    known.is_some() && known == whole(given().collect(), rest.1)
 }
 
 /// Whether two JSON objects hold the same; senders do not always keep the order of attributes.

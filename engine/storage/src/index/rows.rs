@@ -56,6 +56,8 @@ impl<'a> Rows<'a> {
         }
         let promoted = promoted(Table::LogStreams)
             .iter()
+            // Segments of an earlier schema have fewer columns.
+            .filter(|promoted| batch.column_by_name(promoted.column).is_some())
             .map(|promoted| Ok((promoted.key, texts(batch, promoted.column)?)))
             .collect::<Result<_, Error>>()?;
         let streams = StreamColumns {

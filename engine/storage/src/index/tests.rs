@@ -63,6 +63,19 @@ fn a_stream_keeps_its_identity() {
 }
 
 #[test]
+fn an_attribute_that_becomes_a_column_makes_no_other_stream() {
+    let index = LabelIndex::default();
+    let name = labels(&[("service_name", "shop")]);
+    let rows = streams(&[(1, name.clone(), 5, r#"{"host.name":"h1","a":1}"#)]);
+    let at = rows.schema().index_of("resource.host.name").unwrap();
+    let others: Vec<usize> = (0..rows.num_columns()).filter(|column| *column != at).collect();
+    index.absorb(&rows.project(&others).unwrap()).unwrap();
+    index.absorb(&streams(&[(1, name.clone(), 5, r#"{"a":1}"#)])).unwrap();
+    let other = index.absorb(&streams(&[(1, name, 5, r#"{"a":2}"#)]));
+    assert_eq!(other.unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[test]
 fn names_and_values_follow_matchers_and_days() {
     let index = LabelIndex::default();
     let rows = [
