@@ -91,7 +91,7 @@ fn record(rng: &mut StdRng, time_ns: u64) -> LogRecord {
         "msg=\"{message}\" method={method} route={route} path=/api/v1/orders/{user} status={status} \
          duration={:.3}ms bytes={bytes} request_id={request:016x} user_id={user} \
          user_agent=\"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36\" cause=\"{cause}\" \
-         trace_id={trace:032x}",
+         component=http-handler release=2026.11.2",
         f64::from(duration_us) / 1000.0,
     );
     LogRecord {

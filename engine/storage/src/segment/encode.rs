@@ -1,6 +1,7 @@
 //! Encoding: which Parquet settings each column gets.
 
-use arrow::datatypes::DataType;
+use arrow::array::AsArray;
+use arrow::datatypes::{DataType, Int64Type};
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
@@ -17,8 +18,12 @@ use crate::{Error, ErrorKind};
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 /// zstd level of numbers; higher ones gain nothing.
 const NUMBERS_LEVEL: i32 = 1;
-/// zstd level of texts.
-const TEXTS_LEVEL: i32 = 3;
+/// zstd level of log bodies: 4 % smaller than level 3, for a CPU-second a million lines.
+const BODIES_LEVEL: i32 = 5;
+/// zstd level of all other texts: objects of attributes come out smaller at 1 than at 3 and 5.
+const TEXTS_LEVEL: i32 = 1;
+/// Mean samples a series from which on differences are smaller than integers.
+const LONG_RUN_ROWS: usize = 128;
 /// Bytes of a data page: large ones compress log bodies a third better than small ones.
 const PAGE_BYTES: usize = 1 << 20;
 /// Bytes at the end of a Parquet file that hold the length of its metadata and the magic.
@@ -30,7 +35,8 @@ pub(super) fn parquet(
     rows: &RecordBatch,
     row_group_rows: usize,
 ) -> Result<(Bytes, u64), Error> {
-    let properties = properties(table, row_group_rows).map_err(failed)?;
+    let mantissas = mantissa_encoding(table, rows);
+    let properties = properties(table, row_group_rows, mantissas).map_err(failed)?;
     let mut writer =
         ArrowWriter::try_new(Vec::new(), table.schema(), Some(properties)).map_err(failed)?;
     writer.write(rows).map_err(failed)?;
@@ -41,10 +47,31 @@ pub(super) fn parquet(
     Ok((Bytes::from(bytes), u64::from(metadata_bytes) + TAIL_BYTES as u64))
 }
 
-fn properties(table: Table, row_group_rows: usize) -> Result<WriterProperties, ParquetError> {
+/// Differences are packed in blocks of 128 values, as wide as the widest of a few: with short
+/// runs each block spans several series and the steps between them, and plain integers come out
+/// a third smaller (24 samples a series: 1.76 against 2.64 bytes); with long runs differences win.
+fn mantissa_encoding(table: Table, rows: &RecordBatch) -> Encoding {
+    let series = rows
+        .column_by_name(columns::SERIES_ID)
+        .filter(|_| table == Table::MetricSamples)
+        .and_then(|column| column.as_primitive_opt::<Int64Type>());
+    let runs = series.map_or(0, |series| series.values().chunk_by(|a, b| a == b).count());
+    if rows.num_rows() < runs * LONG_RUN_ROWS {
+        Encoding::PLAIN
+    } else {
+        Encoding::DELTA_BINARY_PACKED
+    }
+}
+
+fn properties(
+    table: Table,
+    row_group_rows: usize,
+    mantissas: Encoding,
+) -> Result<WriterProperties, ParquetError> {
     let schema = table.schema();
     let numbers = Compression::ZSTD(ZstdLevel::try_new(NUMBERS_LEVEL)?);
     let texts = Compression::ZSTD(ZstdLevel::try_new(TEXTS_LEVEL)?);
+    let bodies = Compression::ZSTD(ZstdLevel::try_new(BODIES_LEVEL)?);
     let mut sorting = Vec::new();
     for name in table.sort_key().columns {
         let at = schema.index_of(name).map_err(|error| ParquetError::General(error.to_string()))?;
@@ -64,7 +91,7 @@ fn properties(table: Table, row_group_rows: usize) -> Result<WriterProperties, P
             DataType::Utf8 => builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_statistics_enabled(path.clone(), EnabledStatistics::None)
-                .set_column_compression(path, texts),
+                .set_column_compression(path, if is_body(field.name()) { bodies } else { texts }),
             DataType::Float64 => builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::PLAIN),
@@ -72,6 +99,9 @@ fn properties(table: Table, row_group_rows: usize) -> Result<WriterProperties, P
                 let builder = builder.set_column_dictionary_enabled(path.clone(), false);
                 bloom(builder, table, field.name(), path)
             }
+            DataType::Int64 if field.name() == columns::VALUE_MANTISSA => builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path, mantissas),
             DataType::Int64 if is_gradual(field.name()) => builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
@@ -97,6 +127,10 @@ fn bloom(
         .set_column_statistics_enabled(path, EnabledStatistics::None)
 }
 
+fn is_body(name: &str) -> bool {
+    name == columns::BODY
+}
+
 /// Whether a column changes little from row to row.
 fn is_gradual(name: &str) -> bool {
     matches!(
@@ -106,7 +140,6 @@ fn is_gradual(name: &str) -> bool {
             | columns::OBSERVED_TIME_NS
             | columns::START_NS
             | columns::DURATION_NS
-            | columns::VALUE_MANTISSA
     )
 }
 
