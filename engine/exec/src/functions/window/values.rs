@@ -1,7 +1,7 @@
 //! Functions of a window's values alone.
 
 use super::{Output, Samples, Windows};
-use crate::functions::compensated::{self, Moments, Sum};
+use crate::functions::compensated::{Mean, Moments, Sum};
 use crate::functions::quantile as rank;
 
 /// Applies `function` to the values of every window that is not empty.
@@ -25,7 +25,11 @@ pub(super) fn sum(window: &[f64]) -> f64 {
 }
 
 pub(super) fn avg(window: &[f64]) -> f64 {
-    compensated::mean(window.iter().copied()).unwrap_or(f64::NAN)
+    let mut mean = Mean::default();
+    for value in window {
+        mean.add(*value);
+    }
+    mean.value().unwrap_or(f64::NAN)
 }
 
 pub(super) fn min(window: &[f64]) -> f64 {

@@ -2,10 +2,11 @@
 
 use plan::node::AggregateOp;
 
+use crate::functions::compensated::{Mean, add};
 use crate::tiles::Tile;
 
 /// Memory of one step of a group, at most.
-pub(super) const BYTES_PER_STEP: usize = 4 + 3 * 8;
+pub(super) const BYTES_PER_STEP: usize = 4 + 2 * 8 + size_of::<Mean>();
 
 /// The state of one group: arrays with one item for each step.
 pub(super) struct Fold {
@@ -13,13 +14,14 @@ pub(super) struct Fold {
     count: Vec<u32>,
     first: Vec<f64>,
     second: Vec<f64>,
+    means: Vec<Mean>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// `first + second`: Neumaier's sum.
     Sum,
-    /// The sum over the count; once the sum overflows, `first` is the mean and `second` is -Inf.
+    /// `means`.
     Avg,
     /// `first`.
     Min,
@@ -49,15 +51,23 @@ impl Fold {
             AggregateOp::Stddev => Kind::Stddev,
             _ => return None,
         };
-        let zeros = || vec![0.0; steps];
-        Some(Self { kind, count: vec![0; steps], first: zeros(), second: zeros() })
+        let (numbers, means) = if kind == Kind::Avg { (0, steps) } else { (steps, 0) };
+        let zeros = || vec![0.0; numbers];
+        let (first, second, means) = (zeros(), zeros(), vec![Mean::default(); means]);
+        Some(Self { kind, count: vec![0; steps], first, second, means })
     }
 
     /// Adds the values of a series.
     pub(super) fn add(&mut self, tile: &Tile<'_>) {
         match self.kind {
             Kind::Sum => self.each(tile, |_, sum, lost, value| add(sum, lost, value)),
-            Kind::Avg => self.each(tile, add_to_mean),
+            Kind::Avg => {
+                for (step, mean) in self.means.iter_mut().enumerate() {
+                    if let Some(value) = tile.get(step) {
+                        mean.add(value);
+                    }
+                }
+            }
             Kind::Min => self.each(tile, |count, least, _, value| {
                 if count == 1 || value < *least || least.is_nan() {
                     *least = value;
@@ -89,15 +99,20 @@ impl Fold {
 
     /// Writes the result of every step.
     pub(super) fn finish(&self, values: &mut [f64], valid: &mut [bool]) {
+        if self.kind == Kind::Avg {
+            for (step, mean) in self.means.iter().enumerate() {
+                valid[step] = mean.value().is_some();
+                values[step] = mean.value().unwrap_or(f64::NAN);
+            }
+            return;
+        }
         for step in 0..self.count.len() {
             let count = f64::from(self.count[step]);
             let (first, second) = (self.first[step], self.second[step]);
             valid[step] = self.count[step] > 0;
             values[step] = match self.kind {
                 Kind::Sum => total(first, second),
-                Kind::Avg if second == f64::NEG_INFINITY => first,
-                Kind::Avg => total(first, second) / count,
-                Kind::Min | Kind::Max => first,
+                Kind::Avg | Kind::Min | Kind::Max => first,
                 Kind::Count => count,
                 Kind::Group => 1.0,
                 Kind::Stdvar => second / count,
@@ -107,31 +122,6 @@ impl Fold {
     }
 }
 
-fn add(sum: &mut f64, lost: &mut f64, value: f64) {
-    let total = *sum + value;
-    if total.is_infinite() {
-        *lost = 0.0;
-    } else if sum.abs() >= value.abs() {
-        *lost += (*sum - total) + value;
-    } else {
-        *lost += (value - total) + *sum;
-    }
-    *sum = total;
-}
-
 fn total(sum: f64, lost: f64) -> f64 {
     if sum.is_infinite() { sum } else { sum + lost }
-}
-
-/// Adds to a sum while it is finite, then to a running mean.
-fn add_to_mean(count: u32, first: &mut f64, second: &mut f64, value: f64) {
-    let count = f64::from(count);
-    let averaging = *second == f64::NEG_INFINITY;
-    if !averaging && ((*first + value).is_finite() || !first.is_finite() || !value.is_finite()) {
-        add(first, second, value);
-        return;
-    }
-    let mean = if averaging { *first } else { (*first + *second) / (count - 1.0) };
-    *first = mean + (value / count - mean / count);
-    *second = f64::NEG_INFINITY;
 }
