@@ -79,6 +79,7 @@ impl AggregateExec {
                 Some(input) => scalar(input, steps as usize, &context).await?,
                 None => Vec::new(),
             };
+            pick::check(&op, &parameter)?;
             let group_rule = move |labels: &Labels| grouping.group_of(labels);
             let mut groups = Groups {
                 names: OrdinalMap::new(Arc::clone(&roster), group_rule),

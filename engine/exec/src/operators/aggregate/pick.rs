@@ -151,6 +151,19 @@ fn number_text(value: f64) -> String {
     }
 }
 
+/// Refuses parameters that no step may have, whether or not it has series.
+pub(super) fn check(op: &AggregateOp, parameter: &[f64]) -> Result<(), Error> {
+    match op {
+        AggregateOp::TopK | AggregateOp::BottomK | AggregateOp::LimitK => {
+            parameter.iter().try_for_each(|value| count(*value).map(|_| ()))
+        }
+        AggregateOp::LimitRatio if parameter.iter().any(|value| value.is_nan()) => {
+            Err(Error::new(ErrorKind::Invalid, "Ratio value is NaN"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The parameter of `topk` and its kin as a number of series.
 fn count(parameter: f64) -> Result<usize, Error> {
     if parameter.is_nan() {
