@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use schemas::model::Labels;
+use schemas::model::{Labels, METRIC_NAME};
 
 use crate::{Error, ErrorKind};
 
@@ -53,6 +53,14 @@ impl Roster {
     pub(crate) fn labels(&self, ordinal: u32) -> Labels {
         self.inner.lock().labels[ordinal as usize].clone()
     }
+}
+
+/// Labels that say what a metric is; they go where a value is no longer that of the metric.
+const NAMING: [&str; 3] = [METRIC_NAME, "__type__", "__unit__"];
+
+/// The labels without those that name the metric, its type and its unit.
+pub(crate) fn without_name(labels: &Labels) -> Labels {
+    labels.filter(|label| !NAMING.contains(&label.name.as_ref()))
 }
 
 /// Maps ordinals to ordinals by a function of labels, computed once per ordinal.

@@ -8,14 +8,14 @@ use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
 use futures::StreamExt;
 use plan::node::MapFunction;
 use regex::Regex;
-use schemas::model::{Label, Labels, METRIC_NAME, StepGrid};
+use schemas::model::{Label, Labels, StepGrid};
 
 use super::collect::scalar;
 use super::constant::step_seconds;
 use super::node::{channel, execution_plan, single_partition};
 use crate::Error;
 use crate::functions::scalar as number;
-use crate::roster::{OrdinalMap, Roster};
+use crate::roster::{OrdinalMap, Roster, without_name};
 use crate::tiles::{self, Tile, TileBuilder};
 
 /// What is done to each series. Scalars are inputs, one value a step.
@@ -185,13 +185,7 @@ fn least(left: f64, right: f64) -> f64 {
 
 /// The labels of a result: as they are, or without the metric name.
 pub(super) fn name_rule(keep_name: bool) -> impl FnMut(&Labels) -> Labels {
-    move |labels| {
-        if keep_name {
-            labels.clone()
-        } else {
-            labels.filter(|label| label.name.as_ref() != METRIC_NAME)
-        }
-    }
+    move |labels| if keep_name { labels.clone() } else { without_name(labels) }
 }
 
 fn label_rule(change: &Change) -> impl FnMut(&Labels) -> Labels + use<> {
