@@ -35,6 +35,8 @@ pub(super) fn window(node: Window, ctx: &Context) -> Result<Arc<dyn ExecutionPla
     let windows = Windows {
         first_end: first_ns,
         step: if node.at_ns.is_some() { 0 } else { node.grid.step_ns },
+        first_eval: node.grid.start_ns,
+        eval_step: node.grid.step_ns,
         count: node.grid.steps as usize,
         range: node.range_ns,
         units_per_second: NANOS_PER_SECOND as f64,

@@ -11,12 +11,13 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::physical_plan::ExecutionPlan;
 use plan::node::Scan;
-use schemas::model::{METRIC_NAME, NANOS_PER_MILLI, StepGrid, TimeRange};
+use schemas::model::{NANOS_PER_MILLI, StepGrid, TimeRange};
 use schemas::tables::{Table, columns};
 
 use super::{Context, from_datafusion};
 use crate::functions::window::Windows;
 use crate::operators::{Kernel, Leaf, Selected, SeriesWindowExec};
+use crate::roster::without_name;
 use crate::table::{ScanRequest, filter_batches, scan};
 use crate::{Error, ErrorKind};
 
@@ -35,9 +36,12 @@ pub(crate) fn windows(
     at_ns: Option<i64>,
 ) -> Windows {
     let first_ns = at_ns.unwrap_or(grid.start_ns).saturating_sub(offset_ns);
+    let step = grid.step_ns / NANOS_PER_MILLI;
     Windows {
         first_end: first_ns.div_euclid(NANOS_PER_MILLI),
-        step: if at_ns.is_some() { 0 } else { grid.step_ns / NANOS_PER_MILLI },
+        step: if at_ns.is_some() { 0 } else { step },
+        first_eval: grid.start_ns.div_euclid(NANOS_PER_MILLI),
+        eval_step: step,
         count: grid.steps as usize,
         range: (range_ns / NANOS_PER_MILLI).max(1),
         units_per_second: 1_000.0,
@@ -65,11 +69,7 @@ pub(crate) fn leaf(
     }
     let mut selected = Vec::with_capacity(entries.len());
     for entry in &entries {
-        let labels = if keep_name {
-            entry.labels.clone()
-        } else {
-            entry.labels.filter(|label| label.name.as_ref() != METRIC_NAME)
-        };
+        let labels = if keep_name { entry.labels.clone() } else { without_name(&entry.labels) };
         let ordinal = ctx.roster.ordinal(&labels)?;
         selected.push(Selected { key: (entry.metric_id, entry.id), ordinal });
     }

@@ -111,6 +111,8 @@ pub enum WindowFunction {
         /// Weight of new trends, between 0 and 1.
         trend: f64,
     },
+    /// Time of the oldest sample in seconds.
+    TimeOfFirst,
     /// Time of the newest sample in seconds.
     TimeOfLast,
     /// Time of the least sample in seconds.

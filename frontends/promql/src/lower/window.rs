@@ -110,6 +110,7 @@ fn function(name: &str, scalars: &[f64]) -> Result<Option<WindowFunction>, Error
         ("changes", []) => F::Changes,
         ("resets", []) => F::Resets,
         ("deriv", []) => F::Deriv,
+        ("ts_of_first_over_time", []) => F::TimeOfFirst,
         ("ts_of_last_over_time", []) => F::TimeOfLast,
         ("ts_of_min_over_time", []) => F::TimeOfMin,
         ("ts_of_max_over_time", []) => F::TimeOfMax,

@@ -39,6 +39,10 @@ pub(crate) struct Windows {
     pub(crate) first_end: i64,
     /// Distance between the ends of two windows; 0 if every step has the same window.
     pub(crate) step: i64,
+    /// The first step itself, moved by nothing.
+    pub(crate) first_eval: i64,
+    /// Distance between two steps.
+    pub(crate) eval_step: i64,
     /// Number of windows.
     pub(crate) count: usize,
     /// Width of a window; positive.
@@ -63,6 +67,12 @@ impl Windows {
             window(k, lo, hi, end);
             end = end.saturating_add(self.step);
         }
+    }
+
+    /// The k-th step.
+    fn eval(&self, k: usize) -> i64 {
+        let steps = i64::try_from(k).unwrap_or(i64::MAX);
+        self.first_eval.saturating_add(self.eval_step.saturating_mul(steps))
     }
 
     /// Seconds of a distance in time.
@@ -143,6 +153,7 @@ pub(crate) fn evaluate(
         F::Stddev => {
             values::each(samples, windows, output, |window| values::variance(window).sqrt())
         }
+        F::TimeOfFirst => values::time_of(samples, windows, output, |_| 0),
         F::TimeOfLast => values::time_of(samples, windows, output, |window| window.len() - 1),
         F::TimeOfMin => values::time_of(samples, windows, output, values::at_min),
         F::TimeOfMax => values::time_of(samples, windows, output, values::at_max),

@@ -13,16 +13,18 @@ pub(super) fn deriv(samples: Samples<'_>, windows: &Windows, output: &mut Output
     });
 }
 
-/// Value of the least-squares line `ahead` seconds after the window's end; needs two samples.
+/// Value of the least-squares line `ahead` seconds after the step; needs two samples.
+///
+/// The step counts, wherever `offset` and `@` have moved the window.
 pub(super) fn predict(
     ahead: f64,
     samples: Samples<'_>,
     windows: &Windows,
     output: &mut Output<'_>,
 ) {
-    windows.for_each(samples.times, |k, lo, hi, end| {
+    windows.for_each(samples.times, |k, lo, hi, _| {
         if hi >= lo + 2 {
-            let (slope, intercept) = line(samples, windows, lo, hi, end);
+            let (slope, intercept) = line(samples, windows, lo, hi, windows.eval(k));
             output.set(k, Some(slope * ahead + intercept));
         }
     });

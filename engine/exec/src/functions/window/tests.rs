@@ -12,6 +12,11 @@ fn run(function: &F, times: &[i64], values: &[f64], windows: &Windows) -> Vec<Op
     out.into_iter().zip(valid).map(|(value, valid)| valid.then_some(value)).collect()
 }
 
+fn milliseconds(first_end: i64, step: i64, count: usize, range: i64) -> Windows {
+    let (first_eval, eval_step) = (first_end, step);
+    Windows { first_end, step, first_eval, eval_step, count, range, units_per_second: 1e3 }
+}
+
 /// The definition of each function for one copied window, in milliseconds.
 fn reference(function: &F, window: &[(i64, f64)], start: i64, end: i64) -> Option<f64> {
     let values: Vec<f64> = window.iter().map(|sample| sample.1).collect();
@@ -87,7 +92,7 @@ proptest! {
             F::Increase, F::Delta,
         ];
         let function = &functions[at];
-        let windows = Windows { first_end, step, count: 9, range, units_per_second: 1000.0 };
+        let windows = milliseconds(first_end, step, 9, range);
         let got = run(function, &times, &values, &windows);
         for (k, got) in got.into_iter().enumerate() {
             let end = first_end + step * k as i64;
@@ -111,8 +116,7 @@ fn a_stale_marker_ends_a_series() {
     assert!(is_stale(stale) && !is_stale(f64::NAN));
     let (mut values, mut valid) = (vec![0.0; 4], vec![false; 4]);
     let samples = Samples { times: &[1_000, 2_000, 3_000], values: &[1.0, stale, 3.0] };
-    let windows =
-        Windows { first_end: 1_000, step: 1_000, count: 4, range: 300_000, units_per_second: 1e3 };
+    let windows = milliseconds(1_000, 1_000, 4, 300_000);
     newest(samples, &windows, &mut Output { values: &mut values, valid: &mut valid });
     assert_eq!(valid, [true, false, true, true]);
     assert_eq!((values[0], values[2], values[3]), (1.0, 3.0, 3.0));

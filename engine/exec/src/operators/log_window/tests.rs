@@ -14,7 +14,15 @@ proptest! {
         range in 1_i64..200,
         count in 1_usize..12,
     ) {
-        let windows = Windows { first_end, step, count, range, units_per_second: 1e9 };
+        let windows = Windows {
+            first_end,
+            step,
+            first_eval: first_end,
+            eval_step: step,
+            count,
+            range,
+            units_per_second: 1e9,
+        };
         let holds: Vec<bool> = (0..count)
             .map(|k| {
                 let end = first_end + step * k as i64;
