@@ -11,12 +11,12 @@ use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
 use plan::node::{BinaryOp, Cardinality, MatchOn, Matching};
-use schemas::model::{Grouping, Labels, METRIC_NAME};
+use schemas::model::{Grouping, Labels};
 
-use super::collect::{Row, Rows, collect, scalar};
+use super::collect::{Row, Rows, collect, duplicate, scalar};
 use super::node::{channel, execution_plan, single_partition};
 use crate::functions::scalar as number;
-use crate::roster::{OrdinalMap, Roster};
+use crate::roster::{OrdinalMap, Roster, without_name};
 use crate::tiles::{self, TileBuilder};
 use crate::{Error, ErrorKind};
 
@@ -172,66 +172,68 @@ impl BinaryExec {
         let many = self.gather(many_at, context).await?;
         let mut signatures = self.signatures();
         let mut partners: HashMap<u32, Vec<&Row>, ahash::RandomState> = HashMap::default();
+        let mut order = Vec::new();
         for row in one.iter() {
-            partners.entry(signatures.get(row.series)?).or_default().push(row);
+            let signature = signatures.get(row.series)?;
+            let rows = partners.entry(signature).or_default();
+            if rows.is_empty() {
+                order.push(signature);
+            }
+            rows.push(row);
         }
-        let mut results = Results { exec: self, rows: Vec::new(), taken: HashMap::default() };
+        for signature in order {
+            self.check_one_side(signature, &partners[&signature], &many, swapped)?;
+        }
+        let mut results = Results {
+            exec: self,
+            rows: Vec::new(),
+            taken: HashMap::default(),
+            matched: HashMap::default(),
+        };
         for row in many.iter() {
             let signature = signatures.get(row.series)?;
             for partner in partners.get(&signature).into_iter().flatten() {
                 results.add(row, partner, signature, swapped)?;
             }
         }
-        for rows in partners.values() {
-            self.check_one_side(rows, &many, &mut signatures, swapped)?;
-        }
         Ok(results.rows)
     }
 
-    /// Two series of the "one" side with the same signature at one step are an error if a series
-    /// of the other side would match them.
+    /// Two series of the "one" side with the same signature at one step are an error, whether or
+    /// not they find a partner, if the other side has any series at that step.
     fn check_one_side(
         &self,
+        signature: u32,
         rows: &[&Row],
         many: &Rows,
-        signatures: &mut OrdinalMap<impl FnMut(&Labels) -> Labels>,
         swapped: bool,
     ) -> Result<(), Error> {
         if rows.len() < 2 {
             return Ok(());
         }
-        let signature = signatures.get(rows[0].series)?;
         for step in 0..self.steps as usize {
-            if rows.iter().filter(|row| row.valid[step]).count() < 2 {
-                continue;
-            }
-            for row in many.iter() {
-                if row.valid[step] && signatures.get(row.series)? == signature {
-                    return Err(self.ambiguous(
-                        signature,
-                        rows,
-                        if swapped { "left" } else { "right" },
-                    ));
-                }
+            let mut present = rows.iter().filter(|row| row.valid[step]);
+            if let (Some(first), Some(second)) = (present.next(), present.next())
+                && many.iter().any(|row| row.valid[step])
+            {
+                return Err(self.ambiguous(signature, [first, second], swapped));
             }
         }
         Ok(())
     }
 
-    fn ambiguous(&self, signature: u32, rows: &[&Row], side: &str) -> Error {
-        let other = if side == "right" { "left" } else { "right" };
-        let labels = |row: &Row| self.roster.labels(row.series);
-        Error::new(
-            ErrorKind::Invalid,
-            format!(
-                "found duplicate series for the match group {} on the {side} hand-side of the \
-                 operation: [{}, {}];many-to-many matching not allowed: matching labels must be \
-                 unique on one side (the {other} may have several)",
-                self.roster.labels(signature),
-                labels(rows[0]),
-                labels(rows[1]),
-            ),
-        )
+    fn ambiguous(&self, signature: u32, rows: [&Row; 2], swapped: bool) -> Error {
+        let side = if swapped { "left" } else { "right" };
+        let mut found = rows.map(|row| self.roster.labels(row.series).to_string());
+        found.sort();
+        let message = format!(
+            "found duplicate series for the match group {} on the {side} hand-side of the \
+             operation: [{}];many-to-many matching not allowed: matching labels must be unique \
+             on one side",
+            self.roster.labels(signature),
+            found.join(", "),
+        );
+        Error::new(ErrorKind::Invalid, message)
     }
 
     async fn gather(&self, input: usize, context: &Arc<TaskContext>) -> Result<Rows> {
@@ -248,7 +250,10 @@ impl BinaryExec {
             MatchOn::On(labels) => Grouping::By(labels.clone()),
             MatchOn::Ignoring(labels) => Grouping::Without(labels.clone()),
         };
-        OrdinalMap::new(Arc::clone(&self.roster), move |labels: &Labels| grouping.group_of(labels))
+        OrdinalMap::new(Arc::clone(&self.roster), move |labels: &Labels| {
+            let group = grouping.group_of(labels);
+            if matches!(grouping, Grouping::By(_)) { group } else { without_name(&group) }
+        })
     }
 
     /// The value of a result, or none; `kept` is what a comparison keeps.
@@ -272,8 +277,7 @@ impl BinaryExec {
 
     /// The labels of a result of `many` and `one`.
     fn result_labels(&self, many: &Labels, one: &Labels) -> Labels {
-        let named = self.keeps_name();
-        let base = many.filter(|label| named || label.name.as_ref() != METRIC_NAME);
+        let base = if self.keeps_name() { many.clone() } else { without_name(many) };
         match (&self.matching.cardinality, &self.matching.on) {
             (Cardinality::OneToOne, MatchOn::On(on)) => {
                 base.filter(|label| on.iter().any(|name| name == label.name.as_ref()))
@@ -293,6 +297,8 @@ struct Results<'a> {
     exec: &'a BinaryExec,
     rows: Vec<Row>,
     taken: HashMap<u32, usize, ahash::RandomState>,
+    /// The steps at which a signature, or a result within it, had its partner.
+    matched: HashMap<(u32, Option<u32>), Vec<bool>, ahash::RandomState>,
 }
 
 impl Results<'_> {
@@ -306,12 +312,21 @@ impl Results<'_> {
             self.rows.len() - 1
         });
         let row = &mut self.rows[at];
-        for step in 0..row.values.len() {
+        let is_grouped = self.exec.matching.cardinality != Cardinality::OneToOne;
+        let matched = self
+            .matched
+            .entry((signature, is_grouped.then_some(series)))
+            .or_insert_with(|| vec![false; row.values.len()]);
+        for (step, matched) in matched.iter_mut().enumerate() {
             if !(many.valid[step] && one.valid[step]) {
                 continue;
             }
+            // Also where a comparison drops the result.
+            if std::mem::replace(matched, true) {
+                return Err(two_matches(is_grouped));
+            }
             if row.valid[step] {
-                return Err(self.exec.two_results(signature));
+                return Err(duplicate());
             }
             let (many, one) = (many.values[step], one.values[step]);
             let (left, right) = if swapped { (one, many) } else { (many, one) };
@@ -321,20 +336,13 @@ impl Results<'_> {
     }
 }
 
-impl BinaryExec {
-    fn two_results(&self, signature: u32) -> Error {
-        let message = match self.matching.cardinality {
-            Cardinality::OneToOne => format!(
-                "multiple matches for labels: many-to-one matching must be explicit \
-                 (group_left/group_right) for the match group {}",
-                self.roster.labels(signature)
-            ),
-            _ => {
-                "multiple matches for labels: grouping labels must ensure unique matches".to_owned()
-            }
-        };
-        Error::new(ErrorKind::Invalid, message)
-    }
+fn two_matches(is_grouped: bool) -> Error {
+    let message = if is_grouped {
+        "multiple matches for labels: grouping labels must ensure unique matches"
+    } else {
+        "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+    };
+    Error::new(ErrorKind::Invalid, message)
 }
 
 impl Row {
