@@ -9,7 +9,9 @@ use schemas::model::{Label, Labels, StepGrid, compile_anchored};
 
 use super::series::{sample, series};
 use super::{Context, impossible};
-use crate::operators::{Change, FunctionExec, HistogramQuantileExec, Kernel, ScalarOfExec};
+use crate::operators::{
+    Change, FunctionExec, HistogramExec, HistogramStatistic, Kernel, ScalarOfExec,
+};
 use crate::{Error, ErrorKind};
 
 /// Lowers a call; its arguments have the steps of `grid`.
@@ -33,7 +35,12 @@ pub(super) fn call(
     let roster = Arc::clone(&ctx.roster);
     let change = match node.function {
         Function::HistogramQuantile => {
-            return Ok(Arc::new(HistogramQuantileExec::new(inputs, grid.steps, roster)));
+            let statistic = HistogramStatistic::Quantile;
+            return Ok(Arc::new(HistogramExec::new(inputs, statistic, grid.steps, roster)));
+        }
+        Function::HistogramFraction => {
+            let statistic = HistogramStatistic::Fraction;
+            return Ok(Arc::new(HistogramExec::new(inputs, statistic, grid.steps, roster)));
         }
         Function::Scalar => {
             let input = inputs.swap_remove(0);

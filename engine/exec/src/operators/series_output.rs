@@ -79,7 +79,9 @@ impl SeriesOutputExec {
                 .filter(|row| row.valid.contains(&true))
                 .map(|row| (roster.labels(row.series), row))
                 .collect();
-            rows.sort_by(|a, b| compare(order.as_ref(), a, b));
+            if order != Some(SortBy::Arrival) {
+                rows.sort_by(|a, b| compare(order.as_ref(), a, b));
+            }
             rows.truncate(limit.unwrap_or(usize::MAX));
             let rows_in_batch = (BATCH_CELLS_MAX / (steps as usize).max(1)).max(1);
             for rows in rows.chunks(rows_in_batch) {
@@ -107,17 +109,40 @@ fn compare(order: Option<&SortBy>, a: &(Labels, Row), b: &(Labels, Row)) -> Orde
         Some(SortBy::Value) => by_value(&a.1, &b.1, false),
         Some(SortBy::ValueDescending) => by_value(&a.1, &b.1, true),
         Some(SortBy::Labels(names, direction)) => {
-            let key = |labels: &Labels| {
-                names.iter().map(|name| labels.value(name).to_owned()).collect::<Vec<_>>()
-            };
-            let ordering = key(&a.0).cmp(&key(&b.0)).then_with(|| a.0.cmp(&b.0));
+            let by_name = |name: &String| natural(a.0.value(name), b.0.value(name));
+            let by_names = names.iter().map(by_name).find(|ordering| ordering.is_ne());
+            let ordering = by_names.unwrap_or_else(|| a.0.cmp(&b.0));
             match direction {
                 Direction::Forward => ordering,
                 Direction::Backward => ordering.reverse(),
             }
         }
-        Some(SortBy::Time(_)) | None => a.0.cmp(&b.0),
+        Some(SortBy::Time(_) | SortBy::Arrival) | None => a.0.cmp(&b.0),
     }
+}
+
+/// Texts in natural order: runs of digits by the number they spell, all else by bytes.
+fn natural(mut a: &str, mut b: &str) -> Ordering {
+    while !(a.is_empty() || b.is_empty()) {
+        let (run_a, rest_a) = split_run(a);
+        let (run_b, rest_b) = split_run(b);
+        let ordering = match (run_a.parse::<u64>(), run_b.parse::<u64>()) {
+            (Ok(a), Ok(b)) => a.cmp(&b),
+            _ => run_a.cmp(run_b),
+        };
+        if ordering.is_ne() {
+            return ordering;
+        }
+        (a, b) = (rest_a, rest_b);
+    }
+    a.len().cmp(&b.len())
+}
+
+/// The longest start of a text that is all digits or no digits, and the rest.
+fn split_run(text: &str) -> (&str, &str) {
+    let digits = text.starts_with(|c: char| c.is_ascii_digit());
+    let end = text.find(|c: char| c.is_ascii_digit() != digits).unwrap_or(text.len());
+    text.split_at(end)
 }
 
 /// By the value of the first step; NaN last in either direction.

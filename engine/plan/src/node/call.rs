@@ -54,6 +54,9 @@ pub enum Function {
     },
     /// `[scalar φ, vector of buckets]`: quantile of classic histograms by their `le` label.
     HistogramQuantile,
+    /// `[scalar lower, scalar upper, vector of buckets]`: share of the observations of classic
+    /// histograms that lie between the bounds.
+    HistogramFraction,
     /// `[vector]`: the sign of every value turned; the metric name is dropped.
     Negate,
 }

@@ -22,6 +22,8 @@ pub enum SortBy {
     Value,
     /// Series by the value of their only step, greatest first; NaN last.
     ValueDescending,
+    /// Series as the input gives them: those of `topk` and `bottomk` best first in each group.
+    Arrival,
     /// Series by labels in natural order, then by all labels.
     Labels(Vec<String>, Direction),
 }

@@ -9,7 +9,7 @@ use schemas::model::{Direction, NANOS_PER_SECOND};
 use super::duration::{range_seconds, step_seconds};
 use super::{Context, labels, unsupported, window};
 use crate::Error;
-use crate::syntax::ast::{Call as Called, Expr, ExprKind};
+use crate::syntax::ast::{Aggregator, Call as Called, Expr, ExprKind};
 use crate::syntax::functions::Type;
 
 /// A function call.
@@ -61,8 +61,14 @@ pub(super) fn sort_order(expr: &Expr) -> Result<Option<SortBy>, Error> {
     while let ExprKind::Paren(inner) = &expr.kind {
         expr = inner;
     }
-    let ExprKind::Call(called) = &expr.kind else {
-        return Ok(None);
+    let called = match &expr.kind {
+        ExprKind::Call(called) => called,
+        ExprKind::Aggregate(aggregate)
+            if matches!(aggregate.op, Aggregator::TopK | Aggregator::BottomK) =>
+        {
+            return Ok(Some(SortBy::Arrival));
+        }
+        _ => return Ok(None),
     };
     let direction = match called.function.name {
         "sort" => return Ok(Some(SortBy::Value)),
@@ -139,6 +145,7 @@ fn function(name: &str) -> Option<Function> {
         "scalar" => Function::Scalar,
         "vector" => Function::Vector,
         "timestamp" => Function::Timestamp,
+        "histogram_fraction" => Function::HistogramFraction,
         "histogram_quantile" => Function::HistogramQuantile,
         _ => Function::Map(map_function(name)?),
     })

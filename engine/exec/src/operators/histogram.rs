@@ -1,4 +1,4 @@
-//! `HistogramQuantileExec`: quantiles of classic histograms.
+//! `HistogramExec`: quantiles and fractions of classic histograms.
 //!
 //! ```text
 //!  x_bucket{job="a", le="0.1"}   ┐
@@ -17,31 +17,42 @@ use schemas::model::{Grouping, Labels};
 use super::collect::{Collected, collect, scalar};
 use super::node::{channel, execution_plan, single_partition};
 use crate::Error;
-use crate::functions::histogram::{Bucket, bucket_quantile};
-use crate::roster::{OrdinalMap, Roster};
+use crate::functions::histogram::{Bucket, bucket_fraction, bucket_quantile};
+use crate::roster::{OrdinalMap, Roster, without_name};
 use crate::tiles::{self, TileBuilder};
 
 /// The label that holds a bucket's upper bound, inclusive.
 const BOUND: &str = "le";
 
+/// What is computed of a histogram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HistogramStatistic {
+    /// The quantile that one scalar names.
+    Quantile,
+    /// The share of observations between two scalars.
+    Fraction,
+}
+
 /// Groups buckets by all labels but `le` and the metric name; a series whose `le` is not a number
 /// is left out.
-pub(crate) struct HistogramQuantileExec {
+pub(crate) struct HistogramExec {
     inputs: Vec<Arc<dyn ExecutionPlan>>,
+    statistic: HistogramStatistic,
     steps: u32,
     roster: Arc<Roster>,
     properties: Arc<PlanProperties>,
 }
 
-impl HistogramQuantileExec {
-    /// The inputs are the scalar φ and the vector of buckets.
+impl HistogramExec {
+    /// The inputs are the statistic's scalars and then the vector of buckets.
     pub(crate) fn new(
         inputs: Vec<Arc<dyn ExecutionPlan>>,
+        statistic: HistogramStatistic,
         steps: u32,
         roster: Arc<Roster>,
     ) -> Self {
         let properties = single_partition(tiles::schema(steps));
-        Self { inputs, steps, roster, properties }
+        Self { inputs, statistic, steps, roster, properties }
     }
 
     fn inputs(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
@@ -49,25 +60,30 @@ impl HistogramQuantileExec {
     }
 
     fn with_inputs(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
-        Self::new(inputs, self.steps, Arc::clone(&self.roster))
+        Self::new(inputs, self.statistic, self.steps, Arc::clone(&self.roster))
     }
 
     fn describe(&self) -> String {
-        format!("by all labels but {BOUND}")
+        format!("{:?} by all labels but {BOUND}", self.statistic)
     }
 
     fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let context = Arc::clone(context);
-        let (inputs, steps, roster) = (self.inputs.clone(), self.steps, Arc::clone(&self.roster));
+        let (inputs, statistic) = (self.inputs.clone(), self.statistic);
+        let (steps, roster) = (self.steps, Arc::clone(&self.roster));
         let mut builder = channel(self.schema());
         let sender = builder.tx();
         builder.spawn(async move {
-            let phi = scalar(&inputs[0], steps as usize, &context).await?;
-            let collected = collect(&inputs[1], &context).await?;
+            let buckets_at = inputs.len() - 1;
+            let mut scalars = Vec::with_capacity(buckets_at);
+            for input in &inputs[..buckets_at] {
+                scalars.push(scalar(input, steps as usize, &context).await?);
+            }
+            let collected = collect(&inputs[buckets_at], &context).await?;
             let mut output = TileBuilder::new(steps);
             for (series, buckets) in gather(&collected, &roster)? {
                 output.push_with(series, |values, valid| {
-                    evaluate(&phi, &buckets, values, valid);
+                    evaluate(statistic, &scalars, &buckets, values, valid);
                 });
                 if output.is_full() && sender.send(Ok(output.finish())).await.is_err() {
                     return Ok(());
@@ -89,7 +105,8 @@ type Counts = (f64, Vec<Option<f64>>);
 /// The buckets of each histogram, histograms in the order first met.
 fn gather(collected: &Collected, roster: &Arc<Roster>) -> Result<Vec<(u32, Vec<Counts>)>, Error> {
     let rest = Grouping::Without(vec![BOUND.to_owned()]);
-    let mut groups = OrdinalMap::new(Arc::clone(roster), |labels: &Labels| rest.group_of(labels));
+    let mut groups =
+        OrdinalMap::new(Arc::clone(roster), |labels: &Labels| without_name(&rest.group_of(labels)));
     let mut histograms: Vec<(u32, Vec<Counts>)> = Vec::new();
     let mut positions: HashMap<u32, usize, ahash::RandomState> = HashMap::default();
     collected.for_each(|tile| {
@@ -112,7 +129,13 @@ fn parse_bound(text: &str) -> Option<f64> {
     text.parse().ok().filter(|bound: &f64| !bound.is_nan())
 }
 
-fn evaluate(phi: &[f64], buckets: &[Counts], values: &mut [f64], valid: &mut [bool]) {
+fn evaluate(
+    statistic: HistogramStatistic,
+    scalars: &[Vec<f64>],
+    buckets: &[Counts],
+    values: &mut [f64],
+    valid: &mut [bool],
+) {
     let mut at_step = Vec::with_capacity(buckets.len());
     for step in 0..values.len() {
         at_step.clear();
@@ -121,10 +144,14 @@ fn evaluate(phi: &[f64], buckets: &[Counts], values: &mut [f64], valid: &mut [bo
         });
         at_step.extend(counts);
         if !at_step.is_empty() {
-            values[step] = bucket_quantile(phi[step], &mut at_step);
+            let scalar = |at: usize| scalars[at][step];
+            values[step] = match statistic {
+                HistogramStatistic::Quantile => bucket_quantile(scalar(0), &mut at_step),
+                HistogramStatistic::Fraction => bucket_fraction(scalar(0), scalar(1), &mut at_step),
+            };
             valid[step] = true;
         }
     }
 }
 
-execution_plan!(HistogramQuantileExec);
+execution_plan!(HistogramExec);
