@@ -19,7 +19,8 @@ pub(super) fn nanoseconds(
 ) -> Result<i64, Error> {
     let seconds =
         seconds(duration, query).map_err(|message| Error::invalid(message).at(span.clone()))?;
-    let milliseconds = (seconds * 1000.0).trunc();
+    // To nanoseconds first: 1.001 s are 1001 ms, though the product is a little less.
+    let milliseconds = ((seconds * 1e9).round() / 1e6).trunc();
     if milliseconds.is_nan() || milliseconds.abs() >= MILLISECONDS_MAX {
         return Err(Error::invalid("duration out of range").at(span.clone()));
     }
