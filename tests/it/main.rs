@@ -1,16 +1,20 @@
 //! The one integration-test binary: the code's own rules, and the real program from outside.
 //!
-//! `tidy` and `grafana` read files. All others start `siglake` through `program`, feed it what
-//! `telemetry` makes and ask through `ask`, as any client would.
+//! `tidy` and `grafana` read files, and `conformance` runs the engine in this process. All others
+//! start `siglake` through `program`, feed it what `telemetry` makes and ask through `ask`, as any
+//! client would.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod ask;
 mod clients;
+mod conformance;
 mod crash;
 mod grafana;
 mod otlp;
 mod program;
 mod queries;
+#[path = "../src/script/mod.rs"]
+mod script;
 mod telemetry;
 mod tidy;

@@ -1,0 +1,36 @@
+//! PromQL as Prometheus understands it: our own cases, and Prometheus' where they are present.
+
+use std::path::{Path, PathBuf};
+
+use crate::script::{self, FileReport, Ledger};
+use crate::tidy::root;
+
+async fn run(dir: &Path) -> Vec<FileReport> {
+    let mut reports = Vec::new();
+    for file in script::files(dir).unwrap() {
+        let report = script::run_file(&file).await;
+        reports.push(report.unwrap_or_else(|error| panic!("{}: {error}", file.display())));
+    }
+    reports
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_cases() {
+    let reports = run(&root().join("tests/cases/promql")).await;
+    let differences = Ledger::default().differences(&reports);
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert!(reports.iter().all(|report| report.passed > 0), "each file asks something");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_cases() {
+    let dir: PathBuf = root().join("../shared/conformance/promql");
+    if !dir.exists() {
+        eprintln!("{} is not here: nothing to compare", dir.display());
+        return;
+    }
+    let ledger = Ledger::read(&root().join("tests/cases/promql-expected-failures.txt")).unwrap();
+    let reports = run(&dir).await;
+    let differences = ledger.differences(&reports);
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}

@@ -1,0 +1,112 @@
+//! Answers beside what was expected, with the tolerance of Prometheus' runner.
+
+use schemas::model::Labels;
+
+use super::engine::{Answer, Row};
+use super::series::{Item, STALE_NAN_BITS, Series};
+
+/// Relative difference up to which two numbers count as equal.
+const TOLERANCE: f64 = 1e-6;
+
+/// Whether two numbers count as equal; stale markers equal only each other.
+pub(super) fn almost_equal(a: f64, b: f64) -> bool {
+    let stale = |value: f64| value.to_bits() == STALE_NAN_BITS;
+    if stale(a) || stale(b) {
+        return stale(a) && stale(b);
+    }
+    if a.is_nan() && b.is_nan() || a == b {
+        return true;
+    }
+    let (sum, difference) = (a.abs() + b.abs(), (a - b).abs());
+    if a == 0.0 || b == 0.0 || sum < f64::MIN_POSITIVE {
+        return difference < TOLERANCE * f64::MIN_POSITIVE;
+    }
+    difference / sum.min(f64::MAX) < TOLERANCE
+}
+
+/// Whether an answer's series are the expected ones at the steps from `first` on; `is_ordered`
+/// makes their places count.
+pub(super) fn series(
+    answer: &Answer,
+    expected: &[Series],
+    first: usize,
+    steps: usize,
+    is_ordered: bool,
+) -> Result<(), String> {
+    let rows = match answer {
+        Answer::Series(rows) => rows,
+        // A range query shows a scalar as a series without labels.
+        Answer::Scalar(values) => {
+            let values = values.iter().copied().map(Some).collect();
+            &vec![Row { labels: Labels::default(), values }]
+        }
+        Answer::Text(text) => return Err(format!("got the text {text:?}")),
+    };
+    let has_value = |row: &&Row| row.values[first..first + steps].iter().any(Option::is_some);
+    let rows: Vec<&Row> = rows.iter().filter(has_value).collect();
+    let expected: Vec<&Series> =
+        expected.iter().filter(|series| !series.items.is_empty()).collect();
+    let mismatch = || Err(mismatch(&expected, &rows, first, steps));
+    if rows.len() != expected.len() {
+        return mismatch();
+    }
+    for (place, series) in expected.iter().enumerate() {
+        let row = if is_ordered {
+            rows.get(place).filter(|row| row.labels == series.labels)
+        } else {
+            rows.iter().find(|row| row.labels == series.labels)
+        };
+        let Some(row) = row else { return mismatch() };
+        for step in 0..steps {
+            let wanted = match series.items.get(step) {
+                Some(Item::Value(value)) => Some(*value),
+                Some(Item::Histogram) => return mismatch(),
+                Some(Item::Omitted) | None => None,
+            };
+            let equal = match (wanted, row.values[first + step]) {
+                (None, None) => true,
+                (Some(wanted), Some(got)) => almost_equal(wanted, got),
+                _ => false,
+            };
+            if !equal {
+                return mismatch();
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether rows stand in the order of their labels, each once.
+pub(super) fn is_sorted(rows: &[Row]) -> bool {
+    rows.is_sorted_by(|a, b| a.labels < b.labels)
+}
+
+fn mismatch(expected: &[&Series], rows: &[&Row], first: usize, steps: usize) -> String {
+    let mut text = String::from("expected");
+    for series in expected {
+        let items = series.items.iter().map(|item| match item {
+            Item::Omitted => "_".to_owned(),
+            Item::Value(value) => value.to_string(),
+            Item::Histogram => "{{…}}".to_owned(),
+        });
+        push_series(&mut text, &series.labels, items);
+    }
+    text.push_str("\n    got");
+    for row in rows {
+        let values = row.values[first..first + steps].iter();
+        let items = values.map(|value| value.map_or("_".to_owned(), |value| value.to_string()));
+        push_series(&mut text, &row.labels, items);
+    }
+    text
+}
+
+/// Samples of a series that a message shows.
+const SAMPLES_SHOWN: usize = 24;
+
+fn push_series(text: &mut String, labels: &Labels, items: impl Iterator<Item = String>) {
+    text.push_str(&format!("\n      {labels}"));
+    for item in items.take(SAMPLES_SHOWN) {
+        text.push(' ');
+        text.push_str(&item);
+    }
+}

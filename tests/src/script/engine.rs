@@ -1,0 +1,273 @@
+//! The engine in this process: a store in a temporary folder, and a session over it.
+//!
+//! Each `clear` goes on under a new tenant, which sees nothing of the others; that is the same as
+//! an empty store, and much cheaper.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, Int64Array, MapBuilder, MapFieldNames, RecordBatch,
+    StringArray, StringBuilder, new_null_array,
+};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type};
+use exec::{Limits, OutputKind, Session};
+use futures::TryStreamExt;
+use promql::Options;
+use schemas::model::{Label, Labels, METRIC_NAME, NANOS_PER_MILLI, Signal, StepGrid};
+use schemas::tables::{Table, columns, day_of_ms};
+use storage::{Decode, Durability, Frame, LabelIndex, Store, StoreOptions, TableBatch, Write};
+use tempfile::TempDir;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::series::{Item, Series};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where samples are loaded and queries are run.
+#[derive(Debug)]
+pub(super) struct Engine {
+    store: Arc<Store>,
+    session: Session,
+    tenants: u32,
+    _folder: TempDir,
+}
+
+/// A query's answer.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// A vector, or a matrix.
+    Series(Vec<Row>),
+    /// One value a step.
+    Scalar(Vec<f64>),
+    /// A text.
+    Text(String),
+}
+
+/// A series of an answer.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// The metric name is among them.
+    pub(super) labels: Labels,
+    /// One a step.
+    pub(super) values: Vec<Option<f64>>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// The text is no PromQL.
+    Parse(String),
+    /// We cannot do this yet.
+    Unsupported(String),
+    /// The query failed, as a query may.
+    Failed(String),
+}
+
+impl Engine {
+    /// An engine without samples.
+    pub(super) async fn open() -> Result<Self, BoxError> {
+        let folder = tempfile::tempdir()?;
+        let mut options = StoreOptions::new(folder.path());
+        options.durability = Durability::None;
+        let store = Store::open(options, Arc::new(NoReplay)).await?;
+        let session = Session::new(Arc::clone(&store), Limits::default())?;
+        Ok(Self { store, session, tenants: 0, _folder: folder })
+    }
+
+    /// Forgets all samples.
+    pub(super) fn clear(&mut self) {
+        self.tenants += 1;
+    }
+
+    fn tenant(&self) -> String {
+        format!("t{}", self.tenants)
+    }
+
+    /// Stores samples, the i-th of each series at `i * interval_ms`; histograms are left out.
+    pub(super) async fn load(&self, interval_ms: i64, series: &[Series]) -> Result<(), BoxError> {
+        let frame = Frame {
+            tenant: self.tenant().into(),
+            signal: Signal::Metrics,
+            encoding: 0,
+            received_ns: 0,
+            payload: bytes::Bytes::new(),
+        };
+        let batches = vec![series_rows(interval_ms, series)?, sample_rows(interval_ms, series)?];
+        if batches[0].rows.num_rows() == 0 {
+            return Ok(());
+        }
+        self.store.append(Write { frame, batches }).await?;
+        Ok(())
+    }
+
+    /// The answer to a query at the steps of a grid.
+    pub(super) async fn query(&self, text: &str, grid: StepGrid) -> Result<Answer, Refusal> {
+        let query = promql::query(text, grid, &Options::default()).map_err(|error| {
+            let message = error.to_string();
+            match error.kind() {
+                promql::ErrorKind::Parse => Refusal::Parse(message),
+                promql::ErrorKind::Unsupported => Refusal::Unsupported(message),
+                promql::ErrorKind::Invalid | promql::ErrorKind::Limit => Refusal::Failed(message),
+            }
+        })?;
+        let failed = |error: exec::Error| Refusal::Failed(error.to_string());
+        let output = self.session.run(&self.tenant(), query).await.map_err(failed)?;
+        let kind = output.kind;
+        let batches: Vec<RecordBatch> = output.stream.try_collect().await.map_err(failed)?;
+        match kind {
+            OutputKind::Series { .. } => {
+                Ok(Answer::Series(batches.iter().flat_map(rows).collect()))
+            }
+            OutputKind::Scalar { .. } => {
+                let values = batches.iter().flat_map(|batch| lists(batch.column(0)));
+                let values = values.flatten().map(|value| value.unwrap_or(f64::NAN));
+                Ok(Answer::Scalar(values.collect()))
+            }
+            OutputKind::Text => {
+                let texts = batches.iter().flat_map(|batch| batch.column(0).as_string::<i32>());
+                Ok(Answer::Text(texts.flatten().collect()))
+            }
+            other => Err(Refusal::Failed(format!("an answer of kind {other:?}"))),
+        }
+    }
+}
+
+/// The grid of a range query, in milliseconds.
+pub(super) fn range_grid(start_ms: i64, end_ms: i64, step_ms: i64) -> StepGrid {
+    let [start_ns, end_ns, step_ns] = [start_ms, end_ms, step_ms].map(|ms| ms * NANOS_PER_MILLI);
+    StepGrid::new(start_ns, end_ns, step_ns.max(1))
+}
+
+/// The grid of an instant query, in milliseconds.
+pub(super) fn instant_grid(at_ms: i64) -> StepGrid {
+    StepGrid::instant(at_ms * NANOS_PER_MILLI)
+}
+
+/// The log of a temporary store is never read again.
+struct NoReplay;
+
+impl Decode for NoReplay {
+    fn decode(
+        &self,
+        _frame: &Frame,
+        _series: &LabelIndex,
+        _streams: &LabelIndex,
+    ) -> Result<Vec<TableBatch>, BoxError> {
+        Err("a temporary store is not opened twice".into())
+    }
+}
+
+fn metric_id(labels: &Labels) -> i64 {
+    xxh3_64(labels.value(METRIC_NAME).as_bytes()) as i64
+}
+
+/// Times and values of the samples of a series.
+fn samples(interval_ms: i64, series: &Series) -> impl Iterator<Item = (i64, f64)> {
+    series.items.iter().zip(0_i64..).filter_map(move |(item, at)| match item {
+        Item::Value(value) => Some((at * interval_ms, *value)),
+        Item::Omitted | Item::Histogram => None,
+    })
+}
+
+/// One row for each series and day.
+fn series_rows(interval_ms: i64, series: &[Series]) -> Result<TableBatch, BoxError> {
+    let (mut metrics, mut ids, mut times) = (Vec::new(), Vec::new(), Vec::new());
+    let mut names = StringBuilder::new();
+    let fields = MapFieldNames {
+        entry: "entries".to_owned(),
+        key: "keys".to_owned(),
+        value: "values".to_owned(),
+    };
+    let mut maps = MapBuilder::new(Some(fields), StringBuilder::new(), StringBuilder::new());
+    for described in series {
+        let mut days = BTreeSet::new();
+        for (time_ms, _) in samples(interval_ms, described) {
+            if !days.insert(day_of_ms(time_ms)) {
+                continue;
+            }
+            metrics.push(metric_id(&described.labels));
+            ids.push(described.labels.id());
+            times.push(time_ms);
+            names.append_value(described.labels.value(METRIC_NAME));
+            for Label { name, value } in &described.labels {
+                maps.keys().append_value(name);
+                maps.values().append_value(value);
+            }
+            maps.append(true)?;
+        }
+    }
+    let kinds = StringArray::from(vec!["unknown"; ids.len()]);
+    batch(
+        Table::MetricSeries,
+        &[
+            (columns::METRIC_ID, Arc::new(Int64Array::from(metrics))),
+            (columns::SERIES_ID, Arc::new(Int64Array::from(ids))),
+            (columns::TIME_MS, Arc::new(Int64Array::from(times))),
+            (columns::METRIC_NAME, Arc::new(names.finish())),
+            (columns::LABELS, Arc::new(maps.finish())),
+            (columns::TYPE, Arc::new(kinds)),
+        ],
+    )
+}
+
+fn sample_rows(interval_ms: i64, series: &[Series]) -> Result<TableBatch, BoxError> {
+    let (mut metrics, mut ids) = (Vec::new(), Vec::new());
+    let (mut times, mut values) = (Vec::new(), Vec::new());
+    for described in series {
+        let (metric, id) = (metric_id(&described.labels), described.labels.id());
+        for (time_ms, value) in samples(interval_ms, described) {
+            metrics.push(metric);
+            ids.push(id);
+            times.push(time_ms);
+            values.push(value);
+        }
+    }
+    batch(
+        Table::MetricSamples,
+        &[
+            (columns::METRIC_ID, Arc::new(Int64Array::from(metrics))),
+            (columns::SERIES_ID, Arc::new(Int64Array::from(ids))),
+            (columns::TIME_MS, Arc::new(Int64Array::from(times))),
+            (columns::VALUE, Arc::new(Float64Array::from(values))),
+        ],
+    )
+}
+
+/// Rows of a table; columns that are not given are null.
+fn batch(table: Table, given: &[(&str, ArrayRef)]) -> Result<TableBatch, BoxError> {
+    let schema = table.schema();
+    let rows = given.first().map_or(0, |(_, column)| column.len());
+    let mut columns = Vec::new();
+    for field in schema.fields() {
+        columns.push(match given.iter().find(|(name, _)| name == field.name()) {
+            Some((_, column)) if matches!(field.data_type(), DataType::Map(..)) => {
+                Arc::clone(column)
+            }
+            Some((_, column)) => cast(column, field.data_type())?,
+            None => new_null_array(field.data_type(), rows),
+        });
+    }
+    Ok(TableBatch { table, rows: RecordBatch::try_new(schema, columns)? })
+}
+
+/// The series of a batch of labels and values.
+fn rows(batch: &RecordBatch) -> Vec<Row> {
+    let maps = batch.column(0).as_map();
+    let labels = maps.iter().map(|entries| {
+        let entries = entries.expect("labels are not null");
+        let names = entries.column(0).as_string::<i32>();
+        let values = entries.column(1).as_string::<i32>();
+        let pairs = names.iter().flatten().zip(values.iter().flatten());
+        pairs.map(|(name, value)| Label::new(name, value)).collect::<Labels>()
+    });
+    labels.zip(lists(batch.column(1))).map(|(labels, values)| Row { labels, values }).collect()
+}
+
+/// The items of a column of lists.
+fn lists(column: &ArrayRef) -> Vec<Vec<Option<f64>>> {
+    let lists = column.as_fixed_size_list();
+    let items = |at: usize| lists.value(at).as_primitive::<Float64Type>().iter().collect();
+    (0..lists.len()).map(items).collect()
+}

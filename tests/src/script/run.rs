@@ -1,0 +1,188 @@
+//! Running a file: each command in order, each eval judged.
+
+use std::path::Path;
+
+use super::compare;
+use super::engine::{Answer, Engine, Refusal, instant_grid, range_grid};
+use super::parse::{self, Action, Eval, Expected, When};
+use super::series::{Item, Series};
+
+/// Why an eval failed, roughly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// Native histograms are loaded or expected.
+    Histograms,
+    /// A warning or info is expected that we do not give.
+    Annotations,
+    /// The engine says that it cannot do this.
+    Unsupported,
+    /// The answer is wrong.
+    Wrong,
+}
+
+impl Reason {
+    /// One word for lists.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Histograms => "histograms",
+            Self::Annotations => "annotations",
+            Self::Unsupported => "unsupported",
+            Self::Wrong => "wrong",
+        }
+    }
+}
+
+/// An eval that failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Counted from 1.
+    pub(crate) line: usize,
+    /// Why, roughly.
+    pub(crate) reason: Reason,
+    /// The query and its times.
+    pub(crate) query: String,
+    /// Why, precisely.
+    pub(crate) message: String,
+}
+
+/// How a file fared.
+#[derive(Debug, Default)]
+pub(crate) struct FileReport {
+    /// The file's name without its folder.
+    pub(crate) file: String,
+    /// Evals that passed.
+    pub(crate) passed: usize,
+    /// Evals that failed, in order.
+    pub(crate) failures: Vec<Failure>,
+}
+
+/// Runs a file; an error says that it could not be run at all.
+pub(crate) async fn run_file(
+    path: &Path,
+) -> Result<FileReport, Box<dyn std::error::Error + Send + Sync>> {
+    let text = std::fs::read_to_string(path)?;
+    let file = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let mut report = FileReport { file: file.unwrap_or_default(), ..FileReport::default() };
+    let mut engine = Engine::open().await?;
+    let mut has_histograms = false;
+    for command in parse::parse(&text) {
+        let line = command.line;
+        match command.action {
+            Action::Clear => {
+                engine.clear();
+                has_histograms = false;
+            }
+            Action::Load { interval_ms, converts, series } => {
+                has_histograms |= converts || any_histogram(&series);
+                engine.load(interval_ms, &series).await?;
+            }
+            Action::Broken(message) => {
+                let (reason, query) = (Reason::Wrong, "a line that cannot be read".to_owned());
+                report.failures.push(Failure { line, reason, query, message });
+            }
+            Action::Eval(eval) => match judge(&eval, &engine).await {
+                Ok(()) => report.passed += 1,
+                Err((mut reason, message)) => {
+                    if has_histograms && reason == Reason::Wrong {
+                        reason = Reason::Histograms;
+                    }
+                    let query = format!("{} {:?}", eval.query, eval.when);
+                    report.failures.push(Failure { line, reason, query, message });
+                }
+            },
+        }
+    }
+    Ok(report)
+}
+
+fn any_histogram(series: &[Series]) -> bool {
+    series.iter().any(|series| series.items.contains(&Item::Histogram))
+}
+
+type Verdict = Result<(), (Reason, String)>;
+
+async fn judge(eval: &Eval, engine: &Engine) -> Verdict {
+    let (grid, steps) = match eval.when {
+        When::Instant { at_ms } => (instant_grid(at_ms), 1),
+        When::Range { start_ms, end_ms, step_ms } => {
+            let grid = range_grid(start_ms, end_ms, step_ms);
+            (grid, grid.steps as usize)
+        }
+    };
+    let answer = match (engine.query(&eval.query, grid).await, &eval.fails) {
+        (Ok(answer), None) => answer,
+        (Ok(_), Some(pattern)) => {
+            return Err((Reason::Wrong, format!("expected an error ({pattern:?}), got none")));
+        }
+        (Err(Refusal::Unsupported(message)), _) => return Err((Reason::Unsupported, message)),
+        (Err(Refusal::Parse(message)), _) => return Err((Reason::Wrong, message)),
+        (Err(Refusal::Failed(message)), Some(pattern)) if pattern.matches(&message) => {
+            return Ok(());
+        }
+        (Err(Refusal::Failed(message)), Some(pattern)) => {
+            return Err((Reason::Wrong, format!("expected {pattern:?}, got {message:?}")));
+        }
+        (Err(Refusal::Failed(message)), None) => {
+            return Err((Reason::Wrong, format!("got the error {message}")));
+        }
+    };
+    check(eval, &answer, 0, steps)?;
+    if let (When::Range { .. }, Answer::Series(rows)) = (eval.when, &answer)
+        && !compare::is_sorted(rows)
+    {
+        return Err((Reason::Wrong, "the series are not sorted".to_owned()));
+    }
+    if !(eval.warnings.is_empty() && eval.infos.is_empty()) {
+        let message = format!("expected {:?} {:?}, got none", eval.warnings, eval.infos);
+        return Err((Reason::Annotations, message));
+    }
+    match eval.when {
+        When::Instant { at_ms } if repeats(eval) => within_range(eval, at_ms, engine).await,
+        _ => Ok(()),
+    }
+}
+
+/// Whether an instant query must give the same within a range.
+fn repeats(eval: &Eval) -> bool {
+    let depends = ["start()", "end()", "range()", "step()"];
+    !eval.ordered
+        && !matches!(eval.expected, Expected::Text(_) | Expected::RangeVector)
+        && !depends.iter().any(|call| eval.query.contains(call))
+}
+
+/// The same query from a minute before to a minute after: its middle must be the same.
+async fn within_range(eval: &Eval, at_ms: i64, engine: &Engine) -> Verdict {
+    const MINUTE_MS: i64 = 60_000;
+    let grid = range_grid(at_ms - MINUTE_MS, at_ms + MINUTE_MS, MINUTE_MS);
+    match engine.query(&eval.query, grid).await {
+        Ok(answer) => check(eval, &answer, 1, 1)
+            .map_err(|(reason, message)| (reason, format!("as a range query: {message}"))),
+        Err(refusal) => {
+            let message = format!("as a range query it is refused: {refusal:?}");
+            let unsupported = matches!(refusal, Refusal::Unsupported(_));
+            Err((if unsupported { Reason::Unsupported } else { Reason::Wrong }, message))
+        }
+    }
+}
+
+fn check(eval: &Eval, answer: &Answer, first: usize, steps: usize) -> Verdict {
+    let wrong = |message: String| Err((Reason::Wrong, message));
+    match (&eval.expected, answer) {
+        (Expected::Series(_), Answer::Scalar(values))
+            if matches!(eval.when, When::Instant { .. }) =>
+        {
+            wrong(format!("expected a vector, got the scalar {values:?}"))
+        }
+        (Expected::Series(expected), answer) => {
+            let result = compare::series(answer, expected, first, steps, eval.ordered);
+            let reason = if any_histogram(expected) { Reason::Histograms } else { Reason::Wrong };
+            result.map_err(|message| (reason, message))
+        }
+        (Expected::Scalar(expected), Answer::Scalar(values)) => match values.get(first) {
+            Some(value) if compare::almost_equal(*expected, *value) => Ok(()),
+            value => wrong(format!("expected {expected}, got {value:?}")),
+        },
+        (Expected::Text(expected), Answer::Text(text)) if expected == text => Ok(()),
+        (expected, answer) => wrong(format!("expected {expected:?}, got {answer:?}")),
+    }
+}

@@ -1,0 +1,166 @@
+//! Series descriptions: labels and a sequence of samples, `metric{l="v"} 1 2 _ 3+2x4 stale`.
+
+use schemas::model::{Label, Labels, MatchOp};
+
+/// The bits of the NaN that marks the end of a series.
+pub(super) const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
+
+/// Samples that one item of a sequence may stand for.
+const REPEATS_MAX: usize = 1_000_000;
+
+/// One place of a sequence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Item {
+    /// No sample.
+    Omitted,
+    /// A number or the stale marker.
+    Value(f64),
+    /// A native histogram, which is not read further.
+    Histogram,
+}
+
+/// Labels and samples.
+#[derive(Clone, Debug)]
+pub(super) struct Series {
+    /// The metric name is among them.
+    pub(super) labels: Labels,
+    /// In order.
+    pub(super) items: Vec<Item>,
+}
+
+/// Reads a description; `None` for one of start timestamps (`metric@st …`).
+pub(super) fn parse(line: &str) -> Result<Option<Series>, String> {
+    let end = labels_end(line);
+    let (labels, rest) = line.split_at(end);
+    if rest.starts_with("@st") {
+        return Ok(None);
+    }
+    Ok(Some(Series { labels: parse_labels(labels)?, items: parse_items(rest)? }))
+}
+
+/// Where the labels end: after the braces, or at the first blank or `@` outside of them.
+fn labels_end(line: &str) -> usize {
+    let mut quote = None;
+    let mut escaped = false;
+    let mut inside = false;
+    for (at, c) in line.char_indices() {
+        match (quote, c) {
+            _ if escaped => escaped = false,
+            (Some('"' | '\''), '\\') => escaped = true,
+            (Some(open), c) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'' | '`') => quote = Some(c),
+            (None, '{') => inside = true,
+            (None, '}') => return at + 1,
+            (None, c) if !inside && (c.is_whitespace() || c == '@') => return at,
+            (None, _) => {}
+        }
+    }
+    line.len()
+}
+
+fn parse_labels(text: &str) -> Result<Labels, String> {
+    if text.split_whitespace().collect::<String>() == "{}" {
+        return Ok(Labels::default());
+    }
+    // A selector needs one matcher that is not empty, a description does not.
+    let (matchers, named) = match promql::selector(text) {
+        Ok(matchers) => (matchers, true),
+        Err(error) => match promql::selector(&format!("x{text}")) {
+            Ok(matchers) => (matchers, false),
+            Err(_) => return Err(format!("{text}: {error}")),
+        },
+    };
+    let mut labels = Vec::new();
+    for matcher in matchers.into_iter().skip(usize::from(!named)) {
+        if matcher.op != MatchOp::Equal {
+            return Err(format!("{text}: a series has no matchers"));
+        }
+        labels.push(Label::new(matcher.label, matcher.value));
+    }
+    Ok(Labels::new(labels))
+}
+
+fn parse_items(text: &str) -> Result<Vec<Item>, String> {
+    let mut items = Vec::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let end = if rest.starts_with("{{") {
+            histogram_end(rest).ok_or_else(|| format!("{rest}: the histogram has no end"))?
+        } else {
+            rest.find(char::is_whitespace).unwrap_or(rest.len())
+        };
+        push_items(&rest[..end], &mut items)
+            .ok_or_else(|| format!("{:?} is no sample", &rest[..end]))?;
+        rest = rest[end..].trim_start();
+    }
+    Ok(items)
+}
+
+/// The end of `{{…}}`, `{{…}}xN` or `{{…}}+{{…}}xN`.
+fn histogram_end(text: &str) -> Option<usize> {
+    let mut end = text.find("}}")? + 2;
+    if text[end..].starts_with(['+', '-']) && text[end + 1..].starts_with("{{") {
+        end += text[end..].find("}}")? + 2;
+    }
+    Some(text[end..].find(char::is_whitespace).map_or(text.len(), |blank| end + blank))
+}
+
+fn push_items(item: &str, items: &mut Vec<Item>) -> Option<()> {
+    if let Some(times) = item.strip_prefix('_') {
+        let times = if times.is_empty() { 1 } else { repeats(times)? };
+        items.extend(std::iter::repeat_n(Item::Omitted, times));
+        return Some(());
+    }
+    if item.starts_with("{{") {
+        let times = match item.rsplit_once("}}")?.1 {
+            "" => 1,
+            times => repeats(times)? + 1,
+        };
+        items.extend(std::iter::repeat_n(Item::Histogram, times));
+        return Some(());
+    }
+    if item == "stale" {
+        items.push(Item::Value(f64::from_bits(STALE_NAN_BITS)));
+        return Some(());
+    }
+    let (start, rest) = number(item)?;
+    if rest.is_empty() {
+        items.push(Item::Value(start));
+        return Some(());
+    }
+    let (step, rest) = if rest.starts_with(['+', '-']) { number(rest)? } else { (0.0, rest) };
+    let mut value = start;
+    for _ in 0..=repeats(rest)? {
+        items.push(Item::Value(value));
+        value += step;
+    }
+    Some(())
+}
+
+/// `xN`.
+fn repeats(text: &str) -> Option<usize> {
+    text.strip_prefix('x')?.parse().ok().filter(|times| *times <= REPEATS_MAX)
+}
+
+/// The number at the start of `text`, and what follows it.
+fn number(text: &str) -> Option<(f64, &str)> {
+    let unsigned = text.trim_start_matches(['+', '-']);
+    let signs = &text[..text.len() - unsigned.len()];
+    let mut end = unsigned.find(|c: char| !(c.is_ascii_digit() || c == '.'));
+    if let Some(at) = end
+        && at > 0
+        && unsigned[at..].starts_with(['e', 'E'])
+    {
+        let exponent = unsigned[at + 1..].trim_start_matches(['+', '-']);
+        let digits = exponent.find(|c: char| !c.is_ascii_digit()).unwrap_or(exponent.len());
+        end = Some(unsigned.len() - exponent.len() + digits);
+    } else if end == Some(0) {
+        // `Inf` and `NaN`.
+        end = Some(3);
+    }
+    let end = end.unwrap_or(unsigned.len());
+    let value: f64 = unsigned.get(..end)?.parse().ok()?;
+    let negative = signs.bytes().filter(|sign| *sign == b'-').count() % 2 == 1;
+    Some((if negative { -value } else { value }, &unsigned[end..]))
+}
