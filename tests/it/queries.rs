@@ -1,7 +1,9 @@
 //! The first queries of every language: answered from memory, and again, just so, from segments.
 
+use std::io::Read;
 use std::path::Path;
 
+use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::metrics::v1::HistogramDataPoint;
 use serde_json::Value;
 
@@ -48,6 +50,37 @@ async fn first_queries_are_answered_from_memory_and_from_segments() {
 
     // The same question twice in a row must not depend on what the first one left behind.
     assert_eq!(answers(&program, story).await, from_segments);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_may_be_empty_and_compressed() {
+    let mut program = Program::start(&[]).await;
+    let queries = [
+        ("/prometheus/api/v1/query", "query", "nothing_of_that_name"),
+        ("/prometheus/api/v1/query", "query", "vector(1)"),
+        ("/loki/loki/api/v1/query_range", "query", "{service_name=\"nobody\"}"),
+        ("/tempo/api/search", "q", "{ status = error }"),
+        ("/sql", "query", "SELECT * FROM logs"),
+        ("/sql", "query", "SELECT 1 AS one"),
+    ];
+    for (path, name, query) in queries {
+        let plain = program.get(path, &[(name, query)]).await;
+        let request = program.http.get(program.url(path)).query(&[(name, query)]);
+        let answer = request.header("accept-encoding", "gzip").send().await.unwrap();
+        assert!(answer.status().is_success(), "{query}");
+        let is_compressed = answer.headers().contains_key("content-encoding");
+        let body = answer.bytes().await.unwrap_or_else(|error| panic!("{query}: {error}"));
+        let unpacked = if is_compressed { gunzip(&body) } else { body.to_vec() };
+        let unpacked: Value = serde_json::from_slice(&unpacked).unwrap();
+        assert_eq!(unpacked["data"]["resultType"], plain["data"]["resultType"], "{query}");
+    }
+    assert!(program.lives(), "{}", program.log());
+}
+
+fn gunzip(body: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    GzDecoder::new(body).read_to_end(&mut plain).unwrap();
+    plain
 }
 
 async fn send_metrics(program: &Program, story: Story) {
