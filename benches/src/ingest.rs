@@ -48,7 +48,7 @@ pub(crate) async fn load(
     while !loads.is_empty() {
         let interval = first_interval(&mut loads, interval_ns);
         let server = Server::start(folder, &args.set).await?;
-        let sent = send(&server, signal, args.transport, args.clients, interval).await?;
+        let sent = send(&server, signal, args, interval).await?;
         let usage = server.stop().await?;
         loaded.sent.merge(sent);
         loaded.flushes += 1;
@@ -84,11 +84,13 @@ fn report(
     writeln!(out, "\n{}", signal.describe())?;
     writeln!(
         out,
-        "  {} rows, {:.1} MB as OTLP, {} clients over {:?}, fsync, {} flushes ({} min of data each)",
+        "  {} rows, {:.1} MB as OTLP, {} clients over {:?} that rest {} ms, fsync, {} flushes \
+         ({} min of data each)",
         loaded.rows,
         loaded.request_bytes as f64 / 1e6,
         args.clients,
         args.transport,
+        args.pause_ms,
         loaded.flushes,
         args.flush_minutes,
     )?;

@@ -13,6 +13,7 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
+use crate::LoadArgs;
 use crate::generate::{Load, Signal};
 use crate::server::Server;
 
@@ -68,20 +69,26 @@ impl Sent {
 pub(crate) async fn send(
     server: &Server,
     signal: Signal,
-    transport: Transport,
-    clients: usize,
+    args: &LoadArgs,
     loads: Vec<Load>,
 ) -> io::Result<Sent> {
     let loads = Arc::new(loads);
     let next = Arc::new(AtomicUsize::new(0));
-    let mut sinks = Vec::with_capacity(clients);
-    for _ in 0..clients {
-        sinks.push(Sink::open(server, signal, transport).await?);
+    let mut sinks = Vec::with_capacity(args.clients);
+    for _ in 0..args.clients {
+        sinks.push(Sink::open(server, signal, args.transport).await?);
     }
     let started = Instant::now();
+    let pause = Duration::from_millis(args.pause_ms);
     let mut tasks = JoinSet::new();
-    for sink in sinks {
-        tasks.spawn(client(sink, Arc::clone(&loads), Arc::clone(&next)));
+    for (number, sink) in (0..).zip(sinks) {
+        // Clients that rest begin one after the other, not all at once.
+        let begin = pause * number / u32::try_from(args.clients.max(1)).unwrap_or(u32::MAX);
+        let (loads, next) = (Arc::clone(&loads), Arc::clone(&next));
+        tasks.spawn(async move {
+            tokio::time::sleep(begin).await;
+            client(sink, loads, next, pause).await
+        });
     }
     let mut sent = Sent::default();
     while let Some(done) = tasks.join_next().await {
@@ -91,7 +98,12 @@ pub(crate) async fn send(
     Ok(sent)
 }
 
-async fn client(mut sink: Sink, loads: Arc<Vec<Load>>, next: Arc<AtomicUsize>) -> io::Result<Sent> {
+async fn client(
+    mut sink: Sink,
+    loads: Arc<Vec<Load>>,
+    next: Arc<AtomicUsize>,
+    pause: Duration,
+) -> io::Result<Sent> {
     let mut sent = Sent::default();
     while let Some(load) = loads.get(next.fetch_add(1, Ordering::Relaxed)) {
         let started = Instant::now();
@@ -101,6 +113,9 @@ async fn client(mut sink: Sink, loads: Arc<Vec<Load>>, next: Arc<AtomicUsize>) -
         }
         let latency = started.elapsed().as_micros();
         sent.latencies_us.push(u64::try_from(latency).unwrap_or(u64::MAX));
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
     }
     Ok(sent)
 }

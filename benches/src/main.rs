@@ -68,6 +68,10 @@ pub(crate) struct LoadArgs {
     /// Clients that send at once, each its next request when the last is acknowledged.
     #[arg(long, default_value_t = 50)]
     pub(crate) clients: usize,
+    /// Milliseconds a client rests after each acknowledgement: 0 asks for all the machine can do,
+    /// more for the latency of a machine that is not full.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) pause_ms: u64,
     /// Minutes of data between two flushes.
     #[arg(long, default_value_t = 6)]
     pub(crate) flush_minutes: u64,
