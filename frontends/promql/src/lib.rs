@@ -14,6 +14,7 @@
 mod check;
 mod error;
 mod lower;
+mod pin;
 mod syntax;
 
 #[cfg(test)]
@@ -70,4 +71,12 @@ pub fn format(text: &str) -> Result<String, Error> {
     let expr = syntax::parse(text)?;
     check::check(text, &expr)?;
     Ok(syntax::display(&expr))
+}
+
+/// The query with every selector and subquery that has no `@` fixed to `at_ms`; `None` if its
+/// answer depends on the evaluation time all the same.
+pub fn pinned(text: &str, at_ms: i64) -> Result<Option<String>, Error> {
+    let mut expr = syntax::parse(text)?;
+    check::check(text, &expr)?;
+    Ok(pin::pin(&mut expr, at_ms).then(|| syntax::display(&expr)))
 }

@@ -457,3 +457,18 @@ fn selectors() {
         assert!(selector(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn pinned_queries() {
+    for (text, expected) in [
+        ("a + b offset 1m", Some("a @ 60.000 + b @ 60.000 offset 1m")),
+        ("a @ 5", Some("a @ 5.000")),
+        ("rate(a[1m])", Some("rate(a[1m] @ 60.000)")),
+        ("max_over_time(rate(a[1m])[5m:])", Some("max_over_time(rate(a[1m])[5m:] @ 60.000)")),
+        ("1", Some("1")),
+        ("time() + a", None),
+        ("sum(predict_linear(a[1m], 1))", None),
+    ] {
+        assert_eq!(crate::pinned(text, 60_000).unwrap().as_deref(), expected, "{text}");
+    }
+}
