@@ -6,8 +6,8 @@
 //!            └ expected ──── compare ◀──── answer        failures ──▶ ledger
 //! ```
 //!
-//! Format and rules of comparison are those of Prometheus' own runner. Not covered: native
-//! histograms, start timestamps and the automatic repetition with the `@` modifier.
+//! Format, rules of comparison and repetitions of instant queries (in a range, and fixed by `@`)
+//! are those of Prometheus' own runner. Not covered: native histograms and start timestamps.
 
 mod compare;
 mod engine;

@@ -136,33 +136,62 @@ async fn judge(eval: &Eval, engine: &Engine) -> Verdict {
         let message = format!("expected {:?} {:?}, got none", eval.warnings, eval.infos);
         return Err((Reason::Annotations, message));
     }
-    match eval.when {
-        When::Instant { at_ms } if repeats(eval) => within_range(eval, at_ms, engine).await,
-        _ => Ok(()),
+    let When::Instant { at_ms } = eval.when else { return Ok(()) };
+    if matches!(eval.expected, Expected::Text(_) | Expected::RangeVector) {
+        return Ok(());
     }
+    within_range(eval, &eval.query, at_ms, engine).await?;
+    pinned(eval, at_ms, engine).await
+}
+
+/// The same query fixed to its time by `@`, asked at other times: the answer must be the same.
+async fn pinned(eval: &Eval, at_ms: i64, engine: &Engine) -> Verdict {
+    let wrong = |message: String| (Reason::Wrong, message);
+    let query = promql::pinned(&eval.query, at_ms).map_err(|error| wrong(error.to_string()))?;
+    let Some(query) = query else { return Ok(()) };
+    let other_times = match at_ms {
+        0 => vec![-1_000, 0, 1_000],
+        at => vec![-10 * at, 0, at / 5, at, 10 * at],
+    };
+    for time_ms in other_times {
+        let result = match engine.query(&query, instant_grid(time_ms)).await {
+            Ok(answer) => check(eval, &answer, 0, 1),
+            Err(refusal) => Err(refused(&refusal)),
+        };
+        result.map_err(|(reason, message)| {
+            (reason, format!("as {query} at {time_ms} ms: {message}"))
+        })?;
+        within_range(eval, &query, time_ms, engine).await?;
+    }
+    Ok(())
+}
+
+fn refused(refusal: &Refusal) -> (Reason, String) {
+    let unsupported = matches!(refusal, Refusal::Unsupported(_));
+    let reason = if unsupported { Reason::Unsupported } else { Reason::Wrong };
+    (reason, format!("it is refused: {refusal:?}"))
 }
 
 /// Whether an instant query must give the same within a range.
 fn repeats(eval: &Eval) -> bool {
     let depends = ["start()", "end()", "range()", "step()"];
-    !eval.ordered
-        && !matches!(eval.expected, Expected::Text(_) | Expected::RangeVector)
-        && !depends.iter().any(|call| eval.query.contains(call))
+    !eval.ordered && !depends.iter().any(|call| eval.query.contains(call))
 }
 
 /// The same query from a minute before to a minute after: its middle must be the same.
-async fn within_range(eval: &Eval, at_ms: i64, engine: &Engine) -> Verdict {
+async fn within_range(eval: &Eval, query: &str, at_ms: i64, engine: &Engine) -> Verdict {
     const MINUTE_MS: i64 = 60_000;
-    let grid = range_grid(at_ms - MINUTE_MS, at_ms + MINUTE_MS, MINUTE_MS);
-    match engine.query(&eval.query, grid).await {
-        Ok(answer) => check(eval, &answer, 1, 1)
-            .map_err(|(reason, message)| (reason, format!("as a range query: {message}"))),
-        Err(refusal) => {
-            let message = format!("as a range query it is refused: {refusal:?}");
-            let unsupported = matches!(refusal, Refusal::Unsupported(_));
-            Err((if unsupported { Reason::Unsupported } else { Reason::Wrong }, message))
-        }
+    if !repeats(eval) {
+        return Ok(());
     }
+    let grid = range_grid(at_ms - MINUTE_MS, at_ms + MINUTE_MS, MINUTE_MS);
+    let result = match engine.query(query, grid).await {
+        Ok(answer) => check(eval, &answer, 1, 1),
+        Err(refusal) => Err(refused(&refusal)),
+    };
+    result.map_err(|(reason, message)| {
+        (reason, format!("as {query} in the range around {at_ms} ms: {message}"))
+    })
 }
 
 fn check(eval: &Eval, answer: &Answer, first: usize, steps: usize) -> Verdict {
