@@ -213,3 +213,33 @@ pub enum Intrinsic {
     /// W3C trace state, text.
     TraceState,
 }
+
+impl CompareOp {
+    /// Whether `left op right` holds; a NaN equals nothing, itself included.
+    pub fn holds<T: PartialOrd + ?Sized>(self, left: &T, right: &T) -> bool {
+        match self {
+            Self::Equal => left == right,
+            Self::NotEqual => left != right,
+            Self::Less => left < right,
+            Self::LessEqual => left <= right,
+            Self::Greater => left > right,
+            Self::GreaterEqual => left >= right,
+        }
+    }
+}
+
+impl ArithmeticOp {
+    /// `left op right` in IEEE 754 arithmetic.
+    pub fn apply(self, left: f64, right: f64) -> f64 {
+        match self {
+            Self::Add => left + right,
+            Self::Subtract => left - right,
+            Self::Multiply => left * right,
+            Self::DivideOrNan if right == 0.0 => f64::NAN,
+            Self::Divide | Self::DivideOrNan => left / right,
+            Self::Modulo => left % right,
+            Self::Power => left.powf(right),
+            Self::Atan2 => left.atan2(right),
+        }
+    }
+}

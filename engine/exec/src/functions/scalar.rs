@@ -1,36 +1,8 @@
-//! Functions of one or two numbers.
+//! Functions of one number; those of two are `plan::expr::{ArithmeticOp, CompareOp}` themselves.
 
-use plan::expr::{ArithmeticOp, CompareOp};
 use plan::node::MapFunction;
 
 use super::calendar;
-
-/// `left op right` in IEEE 754 arithmetic; the remainder has the sign of the dividend.
-pub(crate) fn arithmetic(op: ArithmeticOp, left: f64, right: f64) -> f64 {
-    match op {
-        ArithmeticOp::Add => left + right,
-        ArithmeticOp::Subtract => left - right,
-        ArithmeticOp::Multiply => left * right,
-        ArithmeticOp::Divide => left / right,
-        ArithmeticOp::DivideOrNan if right == 0.0 => f64::NAN,
-        ArithmeticOp::DivideOrNan => left / right,
-        ArithmeticOp::Modulo => left % right,
-        ArithmeticOp::Power => left.powf(right),
-        ArithmeticOp::Atan2 => left.atan2(right),
-    }
-}
-
-/// Whether `left op right` holds; NaN equals nothing.
-pub(crate) fn compare(op: CompareOp, left: f64, right: f64) -> bool {
-    match op {
-        CompareOp::Equal => left == right,
-        CompareOp::NotEqual => left != right,
-        CompareOp::Less => left < right,
-        CompareOp::LessEqual => left <= right,
-        CompareOp::Greater => left > right,
-        CompareOp::GreaterEqual => left >= right,
-    }
-}
 
 /// Applies a function of one number.
 pub(crate) fn map(function: MapFunction, value: f64) -> f64 {

@@ -10,12 +10,11 @@ use std::sync::Arc;
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
-use plan::node::{BinaryOp, Cardinality, MatchOn, Matching};
+use plan::node::{BinaryOp, Cardinality, Fill, MatchOn, Matching};
 use schemas::model::{Grouping, Labels};
 
 use super::collect::{Row, Rows, collect, duplicate, scalar};
 use super::node::{channel, execution_plan, single_partition};
-use crate::functions::scalar as number;
 use crate::roster::{OrdinalMap, Roster, without_name};
 use crate::tiles::{self, TileBuilder};
 use crate::{Error, ErrorKind};
@@ -135,8 +134,7 @@ impl BinaryExec {
         let left = self.gather(0, context).await?;
         let right = self.gather(1, context).await?;
         let mut signatures = self.signatures();
-        let mut in_left: HashMap<u32, Vec<bool>, ahash::RandomState> = HashMap::default();
-        let mut in_right = in_left.clone();
+        let (mut in_left, mut in_right) = (Presence::default(), Presence::default());
         for row in left.iter() {
             mark(&mut in_left, signatures.get(row.series)?, row);
         }
@@ -173,6 +171,7 @@ impl BinaryExec {
         let mut signatures = self.signatures();
         let mut partners: HashMap<u32, Vec<&Row>, ahash::RandomState> = HashMap::default();
         let mut order = Vec::new();
+        let mut in_one = Presence::default();
         for row in one.iter() {
             let signature = signatures.get(row.series)?;
             let rows = partners.entry(signature).or_default();
@@ -180,27 +179,46 @@ impl BinaryExec {
                 order.push(signature);
             }
             rows.push(row);
+            mark(&mut in_one, signature, row);
         }
-        for signature in order {
-            self.check_one_side(signature, &partners[&signature], &many, swapped)?;
+        for signature in &order {
+            self.check_one_side(*signature, &partners[signature], &many, swapped)?;
         }
-        let mut results = Results {
-            exec: self,
-            rows: Vec::new(),
-            taken: HashMap::default(),
-            matched: HashMap::default(),
-        };
+        let fill = self.matching.fill;
+        let (fill_one, fill_many) =
+            if swapped { (fill.left, fill.right) } else { (fill.right, fill.left) };
+        let mut results = Results::new(self, swapped);
+        let mut in_many = Presence::default();
         for row in many.iter() {
             let signature = signatures.get(row.series)?;
             for partner in partners.get(&signature).into_iter().flatten() {
-                results.add(row, partner, signature, swapped)?;
+                results.add(row, partner, signature)?;
+            }
+            if let Some(value) = fill_one {
+                results.add(row, &self.filled(value, signature, row, &in_one), signature)?;
+            }
+            mark(&mut in_many, signature, row);
+        }
+        if let Some(value) = fill_many {
+            for signature in order {
+                for row in &partners[&signature] {
+                    results.add(&self.filled(value, signature, row, &in_many), row, signature)?;
+                }
             }
         }
         Ok(results.rows)
     }
 
+    /// The partner that stands in where no series of the other side has the row's signature.
+    fn filled(&self, value: f64, signature: u32, row: &Row, others: &Presence) -> Row {
+        let others = others.get(&signature);
+        let is_alone = |step: usize| !others.is_some_and(|others| others[step]);
+        let valid = (0..row.valid.len()).map(|step| row.valid[step] && is_alone(step)).collect();
+        Row { series: signature, values: vec![value; row.values.len()], valid }
+    }
+
     /// Two series of the "one" side with the same signature at one step are an error, whether or
-    /// not they find a partner, if the other side has any series at that step.
+    /// not they find a partner, if the other side has any series at that step, or is filled.
     fn check_one_side(
         &self,
         signature: u32,
@@ -211,10 +229,11 @@ impl BinaryExec {
         if rows.len() < 2 {
             return Ok(());
         }
+        let is_filled = self.matching.fill != Fill::default();
         for step in 0..self.steps as usize {
             let mut present = rows.iter().filter(|row| row.valid[step]);
             if let (Some(first), Some(second)) = (present.next(), present.next())
-                && many.iter().any(|row| row.valid[step])
+                && (is_filled || many.iter().any(|row| row.valid[step]))
             {
                 return Err(self.ambiguous(signature, [first, second], swapped));
             }
@@ -259,9 +278,9 @@ impl BinaryExec {
     /// The value of a result, or none; `kept` is what a comparison keeps.
     fn compute(&self, left: f64, right: f64, kept: f64) -> Option<f64> {
         match self.op {
-            BinaryOp::Arithmetic(op) => Some(number::arithmetic(op, left, right)),
-            BinaryOp::Keep(op) => number::compare(op, left, right).then_some(kept),
-            BinaryOp::Test(op) => Some(f64::from(u8::from(number::compare(op, left, right)))),
+            BinaryOp::Arithmetic(op) => Some(op.apply(left, right)),
+            BinaryOp::Keep(op) => op.holds(&left, &right).then_some(kept),
+            BinaryOp::Test(op) => Some(f64::from(u8::from(op.holds(&left, &right)))),
             BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => None,
         }
     }
@@ -295,14 +314,20 @@ impl BinaryExec {
 /// The results of a vector operation, with what is needed to find two results of one label set.
 struct Results<'a> {
     exec: &'a BinaryExec,
+    swapped: bool,
     rows: Vec<Row>,
     taken: HashMap<u32, usize, ahash::RandomState>,
     /// The steps at which a signature, or a result within it, had its partner.
     matched: HashMap<(u32, Option<u32>), Vec<bool>, ahash::RandomState>,
 }
 
-impl Results<'_> {
-    fn add(&mut self, many: &Row, one: &Row, signature: u32, swapped: bool) -> Result<(), Error> {
+impl<'a> Results<'a> {
+    fn new(exec: &'a BinaryExec, swapped: bool) -> Self {
+        let (taken, matched) = (HashMap::default(), HashMap::default());
+        Self { exec, swapped, rows: Vec::new(), taken, matched }
+    }
+
+    fn add(&mut self, many: &Row, one: &Row, signature: u32) -> Result<(), Error> {
         let roster = &self.exec.roster;
         let labels =
             self.exec.result_labels(&roster.labels(many.series), &roster.labels(one.series));
@@ -329,7 +354,7 @@ impl Results<'_> {
                 return Err(duplicate());
             }
             let (many, one) = (many.values[step], one.values[step]);
-            let (left, right) = if swapped { (one, many) } else { (many, one) };
+            let (left, right) = if self.swapped { (one, many) } else { (many, one) };
             row.set(step, self.exec.compute(left, right, left));
         }
         Ok(())
@@ -360,8 +385,11 @@ impl Row {
     }
 }
 
+/// The steps at which any series of a signature has a value.
+type Presence = HashMap<u32, Vec<bool>, ahash::RandomState>;
+
 /// Marks the steps at which a series with this signature has a value.
-fn mark(present: &mut HashMap<u32, Vec<bool>, ahash::RandomState>, signature: u32, row: &Row) {
+fn mark(present: &mut Presence, signature: u32, row: &Row) {
     let marks = present.entry(signature).or_insert_with(|| vec![false; row.valid.len()]);
     for (mark, valid) in marks.iter_mut().zip(&row.valid) {
         *mark |= *valid;

@@ -94,7 +94,7 @@ impl Test {
             Self::Quantity { name, read_as, op, value } => {
                 let Some(text) = labels.get(*name) else { return false };
                 match read(text, *read_as) {
-                    Some(number) => compare(*op, number, *value),
+                    Some(number) => op.holds(&number, value),
                     None => {
                         let details = unreadable(text, *read_as);
                         labels.fail("LabelFilterErr", || details);
@@ -231,17 +231,6 @@ fn unreadable_duration(text: &str) -> String {
         rest = &behind[unit.len()..];
     }
     format!("time: invalid duration {text:?}")
-}
-
-fn compare(op: CompareOp, left: f64, right: f64) -> bool {
-    match op {
-        CompareOp::Equal => left == right,
-        CompareOp::NotEqual => left != right,
-        CompareOp::Less => left < right,
-        CompareOp::LessEqual => left <= right,
-        CompareOp::Greater => left > right,
-        CompareOp::GreaterEqual => left >= right,
-    }
 }
 
 impl LineTest {

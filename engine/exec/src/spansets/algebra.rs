@@ -4,7 +4,6 @@ use plan::node::{SpansetOp, SpansetRelation};
 
 use super::search::{Aggregate, Search, Tree};
 use super::structure::{Link, Parents, inverse};
-use super::value::ordered;
 
 /// A span that a leaf may select.
 #[derive(Clone, Debug)]
@@ -57,7 +56,7 @@ fn evaluate(tree: &Tree, spans: &[Candidate], parents: &Parents, leaves: u64) ->
         Tree::Filter { input, aggregate, op, bound } => {
             let selected = evaluate(input, spans, parents, leaves);
             match aggregated(*aggregate, &selected, spans) {
-                Some(value) if ordered(*op, &value, bound) => selected,
+                Some(value) if op.holds(&value, bound) => selected,
                 _ => Vec::new(),
             }
         }

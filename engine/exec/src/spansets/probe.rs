@@ -13,7 +13,7 @@ use plan::expr::CompareOp;
 use super::frame::{Frame, bytes_at, hex, internal, plain};
 use super::json;
 use super::place::{Form, Place};
-use super::value::{Test, Value, ordered};
+use super::value::{Test, Value};
 use crate::Error;
 
 /// For each row whether the value satisfies the test; null where there is none.
@@ -138,7 +138,7 @@ fn ids(column: &ArrayRef, test: &Test<'_>) -> BooleanArray {
             // Hex that no id is written as, such as upper case, equals none.
             let wanted = unhex(text);
             let equal = |row| wanted.as_deref().is_some_and(|wanted| wanted == bytes(row));
-            (0..column.len()).map(|row| ordered(*op, &equal(row), &true)).collect()
+            (0..column.len()).map(|row| op.holds(&equal(row), &true)).collect()
         }
         _ => {
             (0..column.len()).map(|row| test.holds(&Value::Text(hex(bytes(row)).into()))).collect()

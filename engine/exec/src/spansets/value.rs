@@ -75,15 +75,15 @@ pub(super) fn compare(op: CompareOp, left: &Value<'_>, right: &Value<'_>) -> boo
         (Value::Array(_), Value::Array(_)) => false,
         (Value::Array(items), right) => quantified(op, items, |item| compare(op, item, right)),
         (left, Value::Array(items)) => quantified(op, items, |item| compare(op, left, item)),
-        (Value::Text(left), Value::Text(right)) => ordered(op, left, right),
+        (Value::Text(left), Value::Text(right)) => op.holds(left, right),
         (Value::Bool(left), Value::Bool(right)) => equal(op, left, right),
         (Value::Status(left), Value::Status(right)) | (Value::Kind(left), Value::Kind(right)) => {
             equal(op, left, right)
         }
         (left, right) => match (left.whole(), right.whole()) {
-            (Some(left), Some(right)) => ordered(op, &left, &right),
+            (Some(left), Some(right)) => op.holds(&left, &right),
             _ => match (left.number(), right.number()) {
-                (Some(left), Some(right)) => ordered(op, &left, &right),
+                (Some(left), Some(right)) => op.holds(&left, &right),
                 _ => false,
             },
         },
@@ -102,18 +102,6 @@ fn equal<T: PartialEq>(op: CompareOp, left: &T, right: &T) -> bool {
         CompareOp::Equal => left == right,
         CompareOp::NotEqual => left != right,
         _ => false,
-    }
-}
-
-/// The comparison itself.
-pub(super) fn ordered<T: PartialOrd + ?Sized>(op: CompareOp, left: &T, right: &T) -> bool {
-    match op {
-        CompareOp::Equal => left == right,
-        CompareOp::NotEqual => left != right,
-        CompareOp::Less => left < right,
-        CompareOp::LessEqual => left <= right,
-        CompareOp::Greater => left > right,
-        CompareOp::GreaterEqual => left >= right,
     }
 }
 

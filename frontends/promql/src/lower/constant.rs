@@ -1,17 +1,17 @@
 //! Scalars whose value is known before anything runs.
 
 use plan::Node;
-use plan::expr::{ArithmeticOp, CompareOp};
+use plan::expr::ArithmeticOp;
 use plan::node::{Binary, BinaryOp, Matching};
 
 /// `left op right`, as a number if both operands are.
 pub(super) fn scalars(op: BinaryOp, left: Node, right: Node) -> Node {
     let folded = match (op, &left, &right) {
         (BinaryOp::Arithmetic(op), Node::Number(left), Node::Number(right)) => {
-            arithmetic(op, *left, *right)
+            Some(op.apply(*left, *right))
         }
         (BinaryOp::Test(op), Node::Number(left), Node::Number(right)) => {
-            Some(f64::from(u8::from(compare(op, *left, *right))))
+            Some(f64::from(u8::from(op.holds(left, right))))
         }
         _ => None,
     };
@@ -31,30 +31,5 @@ pub(super) fn negate(scalar: Node) -> Node {
             let op = BinaryOp::Arithmetic(ArithmeticOp::Multiply);
             scalars(op, Node::Number(-1.0), scalar)
         }
-    }
-}
-
-fn arithmetic(op: ArithmeticOp, left: f64, right: f64) -> Option<f64> {
-    match op {
-        ArithmeticOp::Add => Some(left + right),
-        ArithmeticOp::Subtract => Some(left - right),
-        ArithmeticOp::Multiply => Some(left * right),
-        ArithmeticOp::Divide => Some(left / right),
-        ArithmeticOp::Modulo => Some(left % right),
-        ArithmeticOp::Power => Some(left.powf(right)),
-        ArithmeticOp::Atan2 => Some(left.atan2(right)),
-        // Not an operator of PromQL.
-        ArithmeticOp::DivideOrNan => None,
-    }
-}
-
-fn compare(op: CompareOp, left: f64, right: f64) -> bool {
-    match op {
-        CompareOp::Equal => left == right,
-        CompareOp::NotEqual => left != right,
-        CompareOp::Less => left < right,
-        CompareOp::LessEqual => left <= right,
-        CompareOp::Greater => left > right,
-        CompareOp::GreaterEqual => left >= right,
     }
 }
