@@ -211,6 +211,7 @@ impl Session {
                 Err(_) => Some((Err(timed_out(timeout)), None)),
             }
         })
+        .fuse()
         .boxed()
     }
 

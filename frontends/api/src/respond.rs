@@ -209,7 +209,7 @@ pub(crate) async fn count(State(count): State<Count>, request: Request, next: Ne
             chunk.map(|chunk| (chunk, (body, timer)))
         },
     );
-    Response::from_parts(parts, Body::from_stream(counted))
+    Response::from_parts(parts, Body::from_stream(counted.fuse()))
 }
 
 #[cfg(test)]
