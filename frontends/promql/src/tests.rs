@@ -335,8 +335,8 @@ fn kinds_and_spans() {
     assert_eq!((parse.kind(), parse.span()), (ErrorKind::Parse, Some(10..13)));
     let invalid = error("sum(count_values(\"\", foo))");
     assert_eq!((invalid.kind(), invalid.span()), (ErrorKind::Invalid, Some(4..25)));
-    let unsupported = error("1 + (a + fill(1) b)");
-    assert_eq!((unsupported.kind(), unsupported.span()), (ErrorKind::Unsupported, Some(5..18)));
+    let unsupported = error("1 + (a </ b)");
+    assert_eq!((unsupported.kind(), unsupported.span()), (ErrorKind::Unsupported, Some(5..11)));
     assert_eq!(error("foo[1y:1ms]").kind(), ErrorKind::Invalid);
     assert_eq!(error("sum_over_time(foo[1y:1ms])").kind(), ErrorKind::Limit);
     assert_eq!(error(&"a".repeat(300_000)).kind(), ErrorKind::Limit);

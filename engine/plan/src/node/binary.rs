@@ -34,18 +34,34 @@ pub enum BinaryOp {
 }
 
 /// How series of the two sides find their partners.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Matching {
     /// Which labels must agree.
     pub on: MatchOn,
     /// How many partners a series may have.
     pub cardinality: Cardinality,
+    /// What stands in for a partner that is missing.
+    pub fill: Fill,
+}
+
+/// Values for missing partners; without one a series that has no partner has no result. The
+/// labels of what is filled in are those that must agree.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Fill {
+    /// Where the left side is missing.
+    pub left: Option<f64>,
+    /// Where the right side is missing.
+    pub right: Option<f64>,
 }
 
 impl Matching {
     /// All labels but the metric name agree, each series has one partner.
     pub fn all_labels() -> Self {
-        Self { on: MatchOn::Ignoring(Vec::new()), cardinality: Cardinality::OneToOne }
+        Self {
+            on: MatchOn::Ignoring(Vec::new()),
+            cardinality: Cardinality::OneToOne,
+            fill: Fill::default(),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ mod spanset;
 mod window;
 
 pub use aggregate::{Aggregate, AggregateOp};
-pub use binary::{Binary, BinaryOp, Cardinality, MatchOn, Matching};
+pub use binary::{Binary, BinaryOp, Cardinality, Fill, MatchOn, Matching};
 pub use call::{Call, Function, MapFunction};
 pub use distinct::{Distinct, DistinctOf};
 pub use extract::{Extract, LabelExpression, Parser, PathSegment, PatternPart};

@@ -275,5 +275,5 @@ fn lower_matching(matching: &MatchingExpr) -> Matching {
         Some(group) if group.left => Cardinality::ManyToOne(group.include.clone()),
         Some(group) => Cardinality::OneToMany(group.include.clone()),
     };
-    Matching { on, cardinality }
+    Matching { on, cardinality, ..Matching::all_labels() }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use plan::expr::{ArithmeticOp, CompareOp};
-use plan::node::{Binary, BinaryOp, Cardinality, MatchOn, Matching};
+use plan::node::{Binary, BinaryOp, Cardinality, Fill, MatchOn, Matching};
 use plan::{Node, Shape};
 
 use super::{Context, constant, unsupported};
@@ -16,9 +16,6 @@ pub(super) fn binary(
     span: Range<usize>,
     context: Context<'_>,
 ) -> Result<Node, Error> {
-    if operation.fill.left.is_some() || operation.fill.right.is_some() {
-        return Err(unsupported("the fill modifier", span));
-    }
     let Some(op) = operator(operation.op, operation.returns_bool) else {
         return Err(unsupported(&format!("the operator {}", operation.op.name()), span));
     };
@@ -27,7 +24,14 @@ pub(super) fn binary(
     if left.shape() == Shape::Scalar && right.shape() == Shape::Scalar {
         return Ok(constant::scalars(op, left, right));
     }
-    let matching = operation.matching.map_or_else(Matching::all_labels, matching);
+    let mut matching = operation.matching.map_or_else(Matching::all_labels, matching);
+    let [left_fill, right_fill] =
+        [operation.fill.left, operation.fill.right].map(|fill| fill.map(|number| number.value));
+    // Prometheus turns the operands of `group_right` round before it fills, but not the values.
+    matching.fill = match matching.cardinality {
+        Cardinality::OneToMany(_) => Fill { left: right_fill, right: left_fill },
+        _ => Fill { left: left_fill, right: right_fill },
+    };
     let (left, right) = (Box::new(left), Box::new(right));
     Ok(Node::Binary(Binary { left, right, op, matching }))
 }
@@ -40,7 +44,7 @@ fn matching(clause: MatchClause) -> Matching {
         Some(group) if group.many_left => Cardinality::ManyToOne(group.include),
         Some(group) => Cardinality::OneToMany(group.include),
     };
-    Matching { on, cardinality }
+    Matching { on, cardinality, ..Matching::all_labels() }
 }
 
 /// The operator; `None` for those of native histograms.
