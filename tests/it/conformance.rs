@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::script::{self, FileReport, Ledger};
+use crate::script::{self, FileReport, Ledger, Place};
 use crate::tidy::root;
 
-async fn run(dir: &Path) -> Vec<FileReport> {
+async fn run(dir: &Path, place: Place) -> Vec<FileReport> {
     let mut reports = Vec::new();
     for file in script::files(dir).unwrap() {
-        let report = script::run_file(&file).await;
+        let report = script::run_file(&file, place).await;
         reports.push(report.unwrap_or_else(|error| panic!("{}: {error}", file.display())));
     }
     reports
@@ -16,10 +16,12 @@ async fn run(dir: &Path) -> Vec<FileReport> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_own_cases() {
-    let reports = run(&root().join("tests/cases/promql")).await;
-    let differences = Ledger::default().differences(&reports);
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
-    assert!(reports.iter().all(|report| report.passed > 0), "each file asks something");
+    for place in [Place::Memory, Place::Segments] {
+        let reports = run(&root().join("tests/cases/promql"), place).await;
+        let differences = Ledger::default().differences(&reports);
+        assert!(differences.is_empty(), "{place:?}:\n{}", differences.join("\n"));
+        assert!(reports.iter().all(|report| report.passed > 0), "each file asks something");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,7 +32,7 @@ async fn prometheus_cases() {
         return;
     }
     let ledger = Ledger::read(&root().join("tests/cases/promql-expected-failures.txt")).unwrap();
-    let reports = run(&dir).await;
+    let reports = run(&dir, Place::Memory).await;
     let differences = ledger.differences(&reports);
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }

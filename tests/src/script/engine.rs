@@ -25,9 +25,19 @@ use super::series::{Item, Series};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// Where loaded samples are when they are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the memtable.
+    Memory,
+    /// In segments, one for each load and day.
+    Segments,
+}
+
 /// Where samples are loaded and queries are run.
 #[derive(Debug)]
 pub(super) struct Engine {
+    place: Place,
     store: Arc<Store>,
     session: Session,
     tenants: u32,
@@ -67,13 +77,13 @@ pub(super) enum Refusal {
 
 impl Engine {
     /// An engine without samples.
-    pub(super) async fn open() -> Result<Self, BoxError> {
+    pub(super) async fn open(place: Place) -> Result<Self, BoxError> {
         let folder = tempfile::tempdir()?;
         let mut options = StoreOptions::new(folder.path());
         options.durability = Durability::None;
         let store = Store::open(options, Arc::new(NoReplay)).await?;
         let session = Session::new(Arc::clone(&store), Limits::default())?;
-        Ok(Self { store, session, tenants: 0, _folder: folder })
+        Ok(Self { place, store, session, tenants: 0, _folder: folder })
     }
 
     /// Forgets all samples.
@@ -99,6 +109,9 @@ impl Engine {
             return Ok(());
         }
         self.store.append(Write { frame, batches }).await?;
+        if self.place == Place::Segments {
+            self.store.flush().await?;
+        }
         Ok(())
     }
 

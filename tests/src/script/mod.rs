@@ -16,6 +16,7 @@ mod parse;
 mod run;
 mod series;
 
+pub(crate) use engine::Place;
 pub(crate) use ledger::Ledger;
 pub(crate) use run::{FileReport, run_file};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::compare;
-use super::engine::{Answer, Engine, Refusal, instant_grid, range_grid};
+use super::engine::{Answer, Engine, Place, Refusal, instant_grid, range_grid};
 use super::parse::{self, Action, Eval, Expected, When};
 use super::series::{Item, Series};
 
@@ -59,11 +59,12 @@ pub(crate) struct FileReport {
 /// Runs a file; an error says that it could not be run at all.
 pub(crate) async fn run_file(
     path: &Path,
+    place: Place,
 ) -> Result<FileReport, Box<dyn std::error::Error + Send + Sync>> {
     let text = std::fs::read_to_string(path)?;
     let file = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let mut report = FileReport { file: file.unwrap_or_default(), ..FileReport::default() };
-    let mut engine = Engine::open().await?;
+    let mut engine = Engine::open(place).await?;
     let mut has_histograms = false;
     for command in parse::parse(&text) {
         let line = command.line;
