@@ -10,7 +10,8 @@ use schemas::model::{Label, Labels, StepGrid, compile_anchored};
 use super::series::{sample, series};
 use super::{Context, impossible};
 use crate::operators::{
-    Change, FunctionExec, HistogramExec, HistogramStatistic, Kernel, ScalarOfExec,
+    Change, FunctionExec, HistogramExec, HistogramStatistic, InfoExec, InfoMatchers, Kernel,
+    ScalarOfExec,
 };
 use crate::{Error, ErrorKind};
 
@@ -24,6 +25,20 @@ pub(super) fn call(
         (&node.function, node.arguments.as_slice())
     {
         return sample(selector, Kernel::NewestTime, false, ctx);
+    }
+    if let (Function::Info { names, labels }, [_, Node::Sample(selector)]) =
+        (&node.function, node.arguments.as_slice())
+    {
+        let labels_ready = super::compile(labels)?;
+        let matchers = Arc::new(InfoMatchers {
+            names: super::compile(names)?,
+            added: labels.iter().map(|matcher| matcher.label.clone()).collect(),
+            keeps_lone: labels_ready.iter().all(|matcher| matcher.matches("")),
+        });
+        let info = sample(selector, Kernel::NewestTime, true, ctx)?;
+        let mut arguments = node.arguments;
+        let inputs = vec![series(arguments.swap_remove(0), grid, ctx)?, info];
+        return Ok(Arc::new(InfoExec::new(inputs, matchers, grid.steps, Arc::clone(&ctx.roster))));
     }
     let mut inputs = Vec::with_capacity(node.arguments.len());
     for argument in node.arguments {
@@ -46,6 +61,7 @@ pub(super) fn call(
             let input = inputs.swap_remove(0);
             return Ok(Arc::new(ScalarOfExec::new(input, grid.steps, &ctx.roster)?));
         }
+        Function::Info { .. } => return Err(impossible("info series that are no selector")),
         Function::Map(function) => Change::Map(function),
         Function::Negate => Change::Negate,
         Function::Round => Change::Round,

@@ -1,5 +1,7 @@
 //! `Call`: functions of series.
 
+use schemas::model::Matcher;
+
 use super::{Node, Shape};
 
 /// A function applied at each step.
@@ -57,6 +59,15 @@ pub enum Function {
     /// `[scalar lower, scalar upper, vector of buckets]`: share of the observations of classic
     /// histograms that lie between the bounds.
     HistogramFraction,
+    /// `[vector, selector of info metrics]`: labels of the info series of the same instance and
+    /// job are added, those that the series has are kept.
+    Info {
+        /// Matchers of the info metrics' names; series whose own name they match stay unchanged.
+        names: Vec<Matcher>,
+        /// Matchers of the labels that are added; without any all are. A series without info
+        /// series stays only if all of them match the empty text.
+        labels: Vec<Matcher>,
+    },
     /// `[vector]`: the sign of every value turned; the metric name is dropped.
     Negate,
 }

@@ -33,6 +33,7 @@ pub(super) fn call(
                 labels::label_replace(input, texts, span)
             };
         }
+        "info" => return super::info::info(arguments, span, context),
         "sort" | "sort_desc" | "sort_by_label" | "sort_by_label_desc" => {
             // At the root it was seen to by `sort_order`; anywhere else order means nothing.
             arguments.truncate(1);

@@ -16,6 +16,7 @@ mod binary;
 mod call;
 mod constant;
 mod duration;
+mod info;
 mod labels;
 mod selector;
 mod window;

@@ -1,0 +1,215 @@
+//! `InfoExec`: labels of info metrics added to series of the same instance and job.
+//!
+//! ```text
+//!  base  up{instance="a", job="x"}                      ┐
+//!  info  target_info{instance="a", job="x", zone="eu"}  ┴─▶ up{instance="a", job="x", zone="eu"}
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use datafusion::error::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
+use schemas::model::{CompiledMatcher, Grouping, Labels, METRIC_NAME};
+
+use super::collect::{Row, Rows, collect, duplicate};
+use super::node::{channel, execution_plan, single_partition};
+use crate::roster::{OrdinalMap, Roster};
+use crate::tiles::{self, TileBuilder};
+use crate::{Error, ErrorKind};
+
+/// The labels by which series find their info series.
+const IDENTIFYING: [&str; 2] = ["instance", "job"];
+
+/// What info series are asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct InfoMatchers {
+    /// Of the metric's name.
+    pub(crate) names: Vec<CompiledMatcher>,
+    /// Labels that are added; all if there are none.
+    pub(crate) added: Vec<String>,
+    /// Whether a series without info series stays.
+    pub(crate) keeps_lone: bool,
+}
+
+/// Adds labels of info series, step by step.
+pub(crate) struct InfoExec {
+    inputs: Vec<Arc<dyn ExecutionPlan>>,
+    matchers: Arc<InfoMatchers>,
+    steps: u32,
+    roster: Arc<Roster>,
+    properties: Arc<PlanProperties>,
+}
+
+impl InfoExec {
+    /// The inputs are the vector, and the times in seconds of the newest samples of info series.
+    pub(crate) fn new(
+        inputs: Vec<Arc<dyn ExecutionPlan>>,
+        matchers: Arc<InfoMatchers>,
+        steps: u32,
+        roster: Arc<Roster>,
+    ) -> Self {
+        let properties = single_partition(tiles::schema(steps));
+        Self { inputs, matchers, steps, roster, properties }
+    }
+
+    fn inputs(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.inputs.iter().collect()
+    }
+
+    fn with_inputs(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
+        Self::new(inputs, Arc::clone(&self.matchers), self.steps, Arc::clone(&self.roster))
+    }
+
+    fn describe(&self) -> String {
+        format!("{:?}", self.matchers.added)
+    }
+
+    fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let context = Arc::clone(context);
+        let work = self.with_inputs(self.inputs.clone());
+        let mut builder = channel(self.schema());
+        let sender = builder.tx();
+        builder.spawn(async move {
+            let mut gathered = [Rows::default(), Rows::default()];
+            for (rows, input) in gathered.iter_mut().zip(&work.inputs) {
+                collect(input, &context).await?.for_each(|tile| rows.add(tile.series, &tile))?;
+            }
+            let [base, info] = gathered;
+            let mut output = TileBuilder::new(work.steps);
+            for row in work.enrich(&base, &info)? {
+                output.push(row.series, &row.values, &row.valid);
+                if output.is_full() && sender.send(Ok(output.finish())).await.is_err() {
+                    return Ok(());
+                }
+            }
+            if !output.is_empty() {
+                // A consumer that is gone wants no more batches.
+                let _ = sender.send(Ok(output.finish())).await;
+            }
+            Ok(())
+        });
+        Ok(builder.build())
+    }
+
+    fn enrich(&self, base: &Rows, info: &Rows) -> Result<Vec<Row>, Error> {
+        let identity = Grouping::By(IDENTIFYING.map(str::to_owned).to_vec());
+        let mut identities =
+            OrdinalMap::new(Arc::clone(&self.roster), |labels: &Labels| identity.group_of(labels));
+        let mut infos: HashMap<u32, Vec<Info<'_>>, ahash::RandomState> = HashMap::default();
+        for row in info.iter() {
+            let labels = self.roster.labels(row.series);
+            infos.entry(identities.get(row.series)?).or_default().push(Info { labels, row });
+        }
+        let mut results = Results::default();
+        for row in base.iter() {
+            let labels = self.roster.labels(row.series);
+            let name = labels.value(METRIC_NAME);
+            let is_info = self.matchers.names.iter().all(|matcher| matcher.matches(name));
+            let found = infos.get(&identities.get(row.series)?).filter(|_| !is_info);
+            let mut known: Option<(Vec<usize>, Option<u32>)> = None;
+            for step in (0..row.valid.len()).filter(|step| row.valid[*step]) {
+                let chosen = newest(found.map_or(&[], Vec::as_slice), step)?;
+                let series = match known.take() {
+                    Some((before, series)) if before == chosen => series,
+                    _ if is_info => Some(row.series),
+                    _ => self.series(&labels, found.map_or(&[], Vec::as_slice), &chosen)?,
+                };
+                if let Some(series) = series {
+                    results.set(series, step, row)?;
+                }
+                known = Some((chosen, series));
+            }
+        }
+        Ok(results.rows)
+    }
+
+    /// The series with the labels of the chosen info series; none if it does not stay.
+    fn series(
+        &self,
+        labels: &Labels,
+        infos: &[Info<'_>],
+        chosen: &[usize],
+    ) -> Result<Option<u32>, Error> {
+        if chosen.is_empty() && !self.matchers.keeps_lone {
+            return Ok(None);
+        }
+        let mut added: BTreeMap<&str, &str> = BTreeMap::new();
+        for at in chosen {
+            for label in &infos[*at].labels {
+                let (name, value) = (label.name.as_ref(), label.value.as_ref());
+                let wanted = &self.matchers.added;
+                if name == METRIC_NAME || !(wanted.is_empty() || wanted.iter().any(|w| w == name)) {
+                    continue;
+                }
+                if added.get(name).is_some_and(|other| *other != value) {
+                    let message = format!("conflicting label: {name}");
+                    return Err(Error::new(ErrorKind::Invalid, message));
+                }
+                if labels.get(name).is_none() {
+                    added.insert(name, value);
+                }
+            }
+        }
+        let enriched =
+            added.iter().fold(labels.clone(), |labels, (name, value)| labels.with(name, value));
+        self.roster.ordinal(&enriched).map(Some)
+    }
+}
+
+/// An info series with the times of its newest samples.
+struct Info<'a> {
+    labels: Labels,
+    row: &'a Row,
+}
+
+/// Of each info metric the series whose sample is the newest at a step, by the metric's name.
+fn newest(infos: &[Info<'_>], step: usize) -> Result<Vec<usize>, Error> {
+    let mut best: BTreeMap<&str, usize> = BTreeMap::new();
+    for (at, info) in infos.iter().enumerate().filter(|(_, info)| info.row.valid[step]) {
+        let other = best.entry(info.labels.value(METRIC_NAME)).or_insert(at);
+        if *other == at {
+            continue;
+        }
+        let (time, other_time) = (info.row.values[step], infos[*other].row.values[step]);
+        if time == other_time {
+            let milliseconds = time * 1_000.0;
+            let message = format!(
+                "found duplicate series for info metric: existing {} @ {milliseconds}, new {} @ \
+                 {milliseconds}",
+                infos[*other].labels, info.labels
+            );
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+        if time > other_time {
+            *other = at;
+        }
+    }
+    Ok(best.into_values().collect())
+}
+
+/// Rows of the result in the order first met.
+#[derive(Default)]
+struct Results {
+    rows: Vec<Row>,
+    positions: HashMap<u32, usize, ahash::RandomState>,
+}
+
+impl Results {
+    fn set(&mut self, series: u32, step: usize, from: &Row) -> Result<(), Error> {
+        let steps = from.values.len();
+        let at = *self.positions.entry(series).or_insert_with(|| {
+            self.rows.push(Row { series, values: vec![0.0; steps], valid: vec![false; steps] });
+            self.rows.len() - 1
+        });
+        let row = &mut self.rows[at];
+        if std::mem::replace(&mut row.valid[step], true) {
+            return Err(duplicate());
+        }
+        row.values[step] = from.values[step];
+        Ok(())
+    }
+}
+
+execution_plan!(InfoExec);
