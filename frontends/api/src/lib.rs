@@ -11,6 +11,7 @@
 //! `params` reads requests, `encode` writes answers.
 
 mod error;
+mod explain;
 mod json;
 mod loki;
 mod options;
@@ -68,7 +69,7 @@ pub fn tempo_router(api: Arc<Api>) -> Router {
     tempo::router(api)
 }
 
-/// `GET` and `POST /sql`.
+/// `GET` and `POST` of `/sql` and `/explain`.
 pub fn sql_router(api: Arc<Api>) -> Router {
-    sql::router(api)
+    sql::router(Arc::clone(&api)).merge(explain::router(api))
 }
