@@ -2,16 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::script::{self, FileReport, Ledger, Place};
+use crate::script::{self, FileReport, Language, Ledger, Place};
 use crate::tidy::root;
 
 async fn run(dir: &Path, place: Place) -> Vec<FileReport> {
-    let mut reports = Vec::new();
-    for file in script::files(dir).unwrap() {
-        let report = script::run_file(&file, place).await;
-        reports.push(report.unwrap_or_else(|error| panic!("{}: {error}", file.display())));
-    }
-    reports
+    script::run_folder(Language::Promql, dir, place).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! The one integration-test binary: the code's own rules, and the real program from outside.
 //!
-//! `tidy` and `grafana` read files, and `conformance` runs the engine in this process. All others
+//! `tidy` and `grafana` read files, and `conformance` and `conformance_logql` run the engine in this
+//! process. All others
 //! start `siglake` through `program`, feed it what `telemetry` makes and ask through `ask`, as any
 //! client would.
 
@@ -10,6 +11,7 @@ mod api;
 mod ask;
 mod clients;
 mod conformance;
+mod conformance_logql;
 mod crash;
 mod grafana;
 mod otlp;

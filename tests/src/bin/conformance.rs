@@ -1,8 +1,9 @@
-//! `conformance promql DIR`: runs a folder of `.test` files and says how they fared.
+//! `conformance promql DIR` and `conformance logql DIR`: runs a folder of `.test` or `.logqltest`
+//! files and says how they fared.
 //!
 //! With `--list` only the failures are printed, as lines for a list of expected failures; with
 //! `--expected LIST` only what is not as that list says. With `--flush` as the first option
-//! samples are asked for in segments rather than in memory.
+//! what was loaded is asked for in segments rather than in memory.
 
 #[path = "../script/mod.rs"]
 mod script;
@@ -12,23 +13,24 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use script::{FileReport, Ledger, Place};
+use script::{FileReport, Language, Ledger, Place};
 
-const USAGE: &str = "usage: conformance promql DIR [--flush] [--list | --expected LIST]";
+const USAGE: &str = "usage: conformance promql|logql DIR [--flush] [--list | --expected LIST]";
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let ["promql", dir, options @ ..] = arguments.as_slice() else { return Err(USAGE.into()) };
+    let (language, dir, options) = match arguments.as_slice() {
+        ["promql", dir, options @ ..] => (Language::Promql, dir, options),
+        ["logql", dir, options @ ..] => (Language::Logql, dir, options),
+        _ => return Err(USAGE.into()),
+    };
     let (place, options) = match options {
         ["--flush", options @ ..] => (Place::Segments, options),
         options => (Place::Memory, options),
     };
-    let mut reports = Vec::new();
-    for file in script::files(Path::new(dir))? {
-        reports.push(script::run_file(&file, place).await?);
-    }
+    let reports = script::run_folder(language, Path::new(dir), place).await?;
     let is_good = match options {
         [] => tell(&reports)?,
         ["--list"] => list(&reports)?,

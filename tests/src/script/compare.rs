@@ -1,15 +1,15 @@
-//! Answers beside what was expected, with the tolerance of Prometheus' runner.
+//! Answers beside what was expected, by the rules of Prometheus' runner.
+
+use std::ops::Range;
 
 use schemas::model::Labels;
 
 use super::engine::{Answer, Row};
 use super::series::{Item, STALE_NAN_BITS, Series};
 
-/// Relative difference up to which two numbers count as equal.
-const TOLERANCE: f64 = 1e-6;
-
-/// Whether two numbers count as equal; stale markers equal only each other.
-pub(super) fn almost_equal(a: f64, b: f64) -> bool {
+/// Whether two numbers count as equal, `tolerance` being the difference allowed in relation to
+/// their sum; stale markers equal only each other.
+pub(super) fn almost_equal(a: f64, b: f64, tolerance: f64) -> bool {
     let stale = |value: f64| value.to_bits() == STALE_NAN_BITS;
     if stale(a) || stale(b) {
         return stale(a) && stale(b);
@@ -19,18 +19,18 @@ pub(super) fn almost_equal(a: f64, b: f64) -> bool {
     }
     let (sum, difference) = (a.abs() + b.abs(), (a - b).abs());
     if a == 0.0 || b == 0.0 || sum < f64::MIN_POSITIVE {
-        return difference < TOLERANCE * f64::MIN_POSITIVE;
+        return difference < tolerance * f64::MIN_POSITIVE;
     }
-    difference / sum.min(f64::MAX) < TOLERANCE
+    difference / sum.min(f64::MAX) < tolerance
 }
 
-/// Whether an answer's series are the expected ones at the steps from `first` on; `is_ordered`
-/// makes their places count.
+/// Whether an answer's series are the expected ones at `steps`; `is_ordered` makes their
+/// places count.
 pub(super) fn series(
     answer: &Answer,
     expected: &[Series],
-    first: usize,
-    steps: usize,
+    steps: Range<usize>,
+    tolerance: f64,
     is_ordered: bool,
 ) -> Result<(), String> {
     let rows = match answer {
@@ -42,11 +42,11 @@ pub(super) fn series(
         }
         Answer::Text(text) => return Err(format!("got the text {text:?}")),
     };
-    let has_value = |row: &&Row| row.values[first..first + steps].iter().any(Option::is_some);
+    let has_value = |row: &&Row| row.values[steps.clone()].iter().any(Option::is_some);
     let rows: Vec<&Row> = rows.iter().filter(has_value).collect();
     let expected: Vec<&Series> =
         expected.iter().filter(|series| !series.items.is_empty()).collect();
-    let mismatch = || Err(mismatch(&expected, &rows, first, steps));
+    let mismatch = || Err(mismatch(&expected, &rows, steps.clone()));
     if rows.len() != expected.len() {
         return mismatch();
     }
@@ -57,15 +57,15 @@ pub(super) fn series(
             rows.iter().find(|row| row.labels == series.labels)
         };
         let Some(row) = row else { return mismatch() };
-        for step in 0..steps {
-            let wanted = match series.items.get(step) {
+        for step in steps.clone() {
+            let wanted = match series.items.get(step - steps.start) {
                 Some(Item::Value(value)) => Some(*value),
                 Some(Item::Histogram) => return mismatch(),
                 Some(Item::Omitted) | None => None,
             };
-            let equal = match (wanted, row.values[first + step]) {
+            let equal = match (wanted, row.values[step]) {
                 (None, None) => true,
-                (Some(wanted), Some(got)) => almost_equal(wanted, got),
+                (Some(wanted), Some(got)) => almost_equal(wanted, got, tolerance),
                 _ => false,
             };
             if !equal {
@@ -81,7 +81,7 @@ pub(super) fn is_sorted(rows: &[Row]) -> bool {
     rows.is_sorted_by(|a, b| a.labels < b.labels)
 }
 
-fn mismatch(expected: &[&Series], rows: &[&Row], first: usize, steps: usize) -> String {
+fn mismatch(expected: &[&Series], rows: &[&Row], steps: Range<usize>) -> String {
     let mut text = String::from("expected");
     for series in expected {
         let items = series.items.iter().map(|item| match item {
@@ -93,7 +93,7 @@ fn mismatch(expected: &[&Series], rows: &[&Row], first: usize, steps: usize) -> 
     }
     text.push_str("\n    got");
     for row in rows {
-        let values = row.values[first..first + steps].iter();
+        let values = row.values[steps.clone()].iter();
         let items = values.map(|value| value.map_or("_".to_owned(), |value| value.to_string()));
         push_series(&mut text, &row.labels, items);
     }

@@ -23,7 +23,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::series::{Item, Series};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Where loaded samples are when they are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub(super) struct Row {
 /// Why there is no answer.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// The text is no PromQL.
+    /// The text is no query.
     Parse(String),
     /// We cannot do this yet.
     Unsupported(String),
@@ -97,17 +97,26 @@ impl Engine {
 
     /// Stores samples, the i-th of each series at `i * interval_ms`; histograms are left out.
     pub(super) async fn load(&self, interval_ms: i64, series: &[Series]) -> Result<(), BoxError> {
+        let batches = vec![series_rows(interval_ms, series)?, sample_rows(interval_ms, series)?];
+        self.append(Signal::Metrics, batches).await
+    }
+
+    /// Stores rows; none if the first batch has none.
+    pub(super) async fn append(
+        &self,
+        signal: Signal,
+        batches: Vec<TableBatch>,
+    ) -> Result<(), BoxError> {
+        if batches.first().is_none_or(|batch| batch.rows.num_rows() == 0) {
+            return Ok(());
+        }
         let frame = Frame {
             tenant: self.tenant().into(),
-            signal: Signal::Metrics,
+            signal,
             encoding: 0,
             received_ns: 0,
             payload: bytes::Bytes::new(),
         };
-        let batches = vec![series_rows(interval_ms, series)?, sample_rows(interval_ms, series)?];
-        if batches[0].rows.num_rows() == 0 {
-            return Ok(());
-        }
         self.store.append(Write { frame, batches }).await?;
         if self.place == Place::Segments {
             self.store.flush().await?;
@@ -115,7 +124,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The answer to a query at the steps of a grid.
+    /// The answer to a PromQL query at the steps of a grid.
     pub(super) async fn query(&self, text: &str, grid: StepGrid) -> Result<Answer, Refusal> {
         let query = promql::query(text, grid, &Options::default()).map_err(|error| {
             let message = error.to_string();
@@ -125,6 +134,11 @@ impl Engine {
                 promql::ErrorKind::Invalid | promql::ErrorKind::Limit => Refusal::Failed(message),
             }
         })?;
+        self.answer(query).await
+    }
+
+    /// The answer to a plan of any language.
+    pub(super) async fn answer(&self, query: plan::node::Query) -> Result<Answer, Refusal> {
         let failed = |error: exec::Error| Refusal::Failed(error.to_string());
         let output = self.session.run(&self.tenant(), query).await.map_err(failed)?;
         let kind = output.kind;
@@ -188,12 +202,7 @@ fn samples(interval_ms: i64, series: &Series) -> impl Iterator<Item = (i64, f64)
 fn series_rows(interval_ms: i64, series: &[Series]) -> Result<TableBatch, BoxError> {
     let (mut metrics, mut ids, mut times) = (Vec::new(), Vec::new(), Vec::new());
     let mut names = StringBuilder::new();
-    let fields = MapFieldNames {
-        entry: "entries".to_owned(),
-        key: "keys".to_owned(),
-        value: "values".to_owned(),
-    };
-    let mut maps = MapBuilder::new(Some(fields), StringBuilder::new(), StringBuilder::new());
+    let mut labels = Vec::new();
     for described in series {
         let mut days = BTreeSet::new();
         for (time_ms, _) in samples(interval_ms, described) {
@@ -204,11 +213,7 @@ fn series_rows(interval_ms: i64, series: &[Series]) -> Result<TableBatch, BoxErr
             ids.push(described.labels.id());
             times.push(time_ms);
             names.append_value(described.labels.value(METRIC_NAME));
-            for Label { name, value } in &described.labels {
-                maps.keys().append_value(name);
-                maps.values().append_value(value);
-            }
-            maps.append(true)?;
+            labels.push(&described.labels);
         }
     }
     let kinds = StringArray::from(vec!["unknown"; ids.len()]);
@@ -219,7 +224,7 @@ fn series_rows(interval_ms: i64, series: &[Series]) -> Result<TableBatch, BoxErr
             (columns::SERIES_ID, Arc::new(Int64Array::from(ids))),
             (columns::TIME_MS, Arc::new(Int64Array::from(times))),
             (columns::METRIC_NAME, Arc::new(names.finish())),
-            (columns::LABELS, Arc::new(maps.finish())),
+            (columns::LABELS, label_maps(labels)?),
             (columns::TYPE, Arc::new(kinds)),
         ],
     )
@@ -248,8 +253,28 @@ fn sample_rows(interval_ms: i64, series: &[Series]) -> Result<TableBatch, BoxErr
     )
 }
 
+/// A column of labels.
+pub(super) fn label_maps<'a>(
+    rows: impl IntoIterator<Item = &'a Labels>,
+) -> Result<ArrayRef, BoxError> {
+    let fields = MapFieldNames {
+        entry: "entries".to_owned(),
+        key: "keys".to_owned(),
+        value: "values".to_owned(),
+    };
+    let mut maps = MapBuilder::new(Some(fields), StringBuilder::new(), StringBuilder::new());
+    for labels in rows {
+        for Label { name, value } in labels {
+            maps.keys().append_value(name);
+            maps.values().append_value(value);
+        }
+        maps.append(true)?;
+    }
+    Ok(Arc::new(maps.finish()))
+}
+
 /// Rows of a table; columns that are not given are null.
-fn batch(table: Table, given: &[(&str, ArrayRef)]) -> Result<TableBatch, BoxError> {
+pub(super) fn batch(table: Table, given: &[(&str, ArrayRef)]) -> Result<TableBatch, BoxError> {
     let schema = table.schema();
     let rows = given.first().map_or(0, |(_, column)| column.len());
     let mut columns = Vec::new();
@@ -273,7 +298,7 @@ fn rows(batch: &RecordBatch) -> Vec<Row> {
         let names = entries.column(0).as_string::<i32>();
         let values = entries.column(1).as_string::<i32>();
         let pairs = names.iter().flatten().zip(values.iter().flatten());
-        pairs.map(|(name, value)| Label::new(name, value)).collect::<Labels>()
+        Labels::with_empty_values(pairs.map(|(name, value)| Label::new(name, value)).collect())
     });
     labels.zip(lists(batch.column(1))).map(|(labels, values)| Row { labels, values }).collect()
 }

@@ -8,6 +8,9 @@ use schemas::model::StepGrid;
 
 use super::series::{self, Series};
 
+/// That of Prometheus' runner.
+const TOLERANCE: f64 = 1e-6;
+
 /// A command and the line it stands in, counted from 1.
 #[derive(Debug)]
 pub(super) struct Command {
@@ -46,6 +49,8 @@ pub(super) struct Eval {
     pub(super) when: When,
     /// The answer.
     pub(super) expected: Expected,
+    /// Difference of two numbers in relation to their sum up to which they count as equal.
+    pub(super) tolerance: f64,
     /// Whether the order of an instant vector counts.
     pub(super) ordered: bool,
     /// The error, if the query must fail.
@@ -191,6 +196,7 @@ fn eval(line: &str, body: &[&str]) -> Result<Eval, String> {
         query,
         when,
         expected: Expected::Series(Vec::new()),
+        tolerance: TOLERANCE,
         ordered: kind == "ordered",
         fails: (kind == "fail").then_some(Pattern::Any),
         warnings: if kind == "warn" { vec![Pattern::Any] } else { Vec::new() },

@@ -2,65 +2,19 @@
 
 use std::path::Path;
 
+use schemas::model::StepGrid;
+
 use super::compare;
-use super::engine::{Answer, Engine, Place, Refusal, instant_grid, range_grid};
-use super::parse::{self, Action, Eval, Expected, When};
+use super::engine::{Answer, BoxError, Engine, Place, Refusal, instant_grid, range_grid};
+use super::parse::{self, Action, Eval, Expected, Pattern, When};
+use super::report::{Failure, FileReport, Reason};
 use super::series::{Item, Series};
 
-/// Why an eval failed, roughly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
-    /// Native histograms are loaded or expected.
-    Histograms,
-    /// A warning or info is expected that we do not give.
-    Annotations,
-    /// The engine says that it cannot do this.
-    Unsupported,
-    /// The answer is wrong.
-    Wrong,
-}
-
-impl Reason {
-    /// One word for lists.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Histograms => "histograms",
-            Self::Annotations => "annotations",
-            Self::Unsupported => "unsupported",
-            Self::Wrong => "wrong",
-        }
-    }
-}
-
-/// An eval that failed.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    /// Counted from 1.
-    pub(crate) line: usize,
-    /// Why, roughly.
-    pub(crate) reason: Reason,
-    /// The query and its times.
-    pub(crate) query: String,
-    /// Why, precisely.
-    pub(crate) message: String,
-}
-
-/// How a file fared.
-#[derive(Debug, Default)]
-pub(crate) struct FileReport {
-    /// The file's name without its folder.
-    pub(crate) file: String,
-    /// Evals that passed.
-    pub(crate) passed: usize,
-    /// Evals that failed, in order.
-    pub(crate) failures: Vec<Failure>,
-}
+/// Whether an eval passed, or why not.
+pub(super) type Verdict = Result<(), (Reason, String)>;
 
 /// Runs a file; an error says that it could not be run at all.
-pub(crate) async fn run_file(
-    path: &Path,
-    place: Place,
-) -> Result<FileReport, Box<dyn std::error::Error + Send + Sync>> {
+pub(super) async fn run_file(path: &Path, place: Place) -> Result<FileReport, BoxError> {
     let text = std::fs::read_to_string(path)?;
     let file = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let mut report = FileReport { file: file.unwrap_or_default(), ..FileReport::default() };
@@ -100,33 +54,10 @@ fn any_histogram(series: &[Series]) -> bool {
     series.iter().any(|series| series.items.contains(&Item::Histogram))
 }
 
-type Verdict = Result<(), (Reason, String)>;
-
 async fn judge(eval: &Eval, engine: &Engine) -> Verdict {
-    let (grid, steps) = match eval.when {
-        When::Instant { at_ms } => (instant_grid(at_ms), 1),
-        When::Range { start_ms, end_ms, step_ms } => {
-            let grid = range_grid(start_ms, end_ms, step_ms);
-            (grid, grid.steps as usize)
-        }
-    };
-    let answer = match (engine.query(&eval.query, grid).await, &eval.fails) {
-        (Ok(answer), None) => answer,
-        (Ok(_), Some(pattern)) => {
-            return Err((Reason::Wrong, format!("expected an error ({pattern:?}), got none")));
-        }
-        (Err(Refusal::Unsupported(message)), _) => return Err((Reason::Unsupported, message)),
-        (Err(Refusal::Parse(message)), _) => return Err((Reason::Wrong, message)),
-        (Err(Refusal::Failed(message)), Some(pattern)) if pattern.matches(&message) => {
-            return Ok(());
-        }
-        (Err(Refusal::Failed(message)), Some(pattern)) => {
-            return Err((Reason::Wrong, format!("expected {pattern:?}, got {message:?}")));
-        }
-        (Err(Refusal::Failed(message)), None) => {
-            return Err((Reason::Wrong, format!("got the error {message}")));
-        }
-    };
+    let (grid, steps) = times(eval.when);
+    let result = engine.query(&eval.query, grid).await;
+    let Some(answer) = answered(result, eval.fails.as_ref())? else { return Ok(()) };
     check(eval, &answer, 0, steps)?;
     if let (When::Range { .. }, Answer::Series(rows)) = (eval.when, &answer)
         && !compare::is_sorted(rows)
@@ -143,6 +74,38 @@ async fn judge(eval: &Eval, engine: &Engine) -> Verdict {
     }
     within_range(eval, &eval.query, at_ms, engine).await?;
     pinned(eval, at_ms, engine).await
+}
+
+/// The grid of an eval and the number of its steps.
+pub(super) fn times(when: When) -> (StepGrid, usize) {
+    match when {
+        When::Instant { at_ms } => (instant_grid(at_ms), 1),
+        When::Range { start_ms, end_ms, step_ms } => {
+            let grid = range_grid(start_ms, end_ms, step_ms);
+            (grid, grid.steps as usize)
+        }
+    }
+}
+
+/// The answer to look at; `None` if the query failed as it must.
+pub(super) fn answered(
+    result: Result<Answer, Refusal>,
+    fails: Option<&Pattern>,
+) -> Result<Option<Answer>, (Reason, String)> {
+    let message = match (result, fails) {
+        (Ok(answer), None) => return Ok(Some(answer)),
+        (Err(Refusal::Failed(message)), Some(pattern)) if pattern.matches(&message) => {
+            return Ok(None);
+        }
+        (Err(Refusal::Unsupported(message)), _) => return Err((Reason::Unsupported, message)),
+        (Ok(_), Some(pattern)) => format!("expected an error ({pattern:?}), got none"),
+        (Err(Refusal::Parse(message)), _) => message,
+        (Err(Refusal::Failed(message)), Some(pattern)) => {
+            format!("expected {pattern:?}, got {message:?}")
+        }
+        (Err(Refusal::Failed(message)), None) => format!("got the error {message}"),
+    };
+    Err((Reason::Wrong, message))
 }
 
 /// The same query fixed to its time by `@`, asked at other times: the answer must be the same.
@@ -195,7 +158,8 @@ async fn within_range(eval: &Eval, query: &str, at_ms: i64, engine: &Engine) -> 
     })
 }
 
-fn check(eval: &Eval, answer: &Answer, first: usize, steps: usize) -> Verdict {
+/// Whether an answer's steps from `first` on are what is expected.
+pub(super) fn check(eval: &Eval, answer: &Answer, first: usize, steps: usize) -> Verdict {
     let wrong = |message: String| Err((Reason::Wrong, message));
     match (&eval.expected, answer) {
         (Expected::Series(_), Answer::Scalar(values))
@@ -204,12 +168,18 @@ fn check(eval: &Eval, answer: &Answer, first: usize, steps: usize) -> Verdict {
             wrong(format!("expected a vector, got the scalar {values:?}"))
         }
         (Expected::Series(expected), answer) => {
-            let result = compare::series(answer, expected, first, steps, eval.ordered);
+            let result = compare::series(
+                answer,
+                expected,
+                first..first + steps,
+                eval.tolerance,
+                eval.ordered,
+            );
             let reason = if any_histogram(expected) { Reason::Histograms } else { Reason::Wrong };
             result.map_err(|message| (reason, message))
         }
         (Expected::Scalar(expected), Answer::Scalar(values)) => match values.get(first) {
-            Some(value) if compare::almost_equal(*expected, *value) => Ok(()),
+            Some(value) if compare::almost_equal(*expected, *value, eval.tolerance) => Ok(()),
             value => wrong(format!("expected {expected}, got {value:?}")),
         },
         (Expected::Text(expected), Answer::Text(text)) if expected == text => Ok(()),

@@ -81,7 +81,8 @@ fn parse_labels(text: &str) -> Result<Labels, String> {
     Ok(Labels::new(labels))
 }
 
-fn parse_items(text: &str) -> Result<Vec<Item>, String> {
+/// Reads a sequence of samples.
+pub(super) fn parse_items(text: &str) -> Result<Vec<Item>, String> {
     let mut items = Vec::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
