@@ -9,6 +9,7 @@
 //! [`OutputKind`].
 
 mod error;
+mod exemplars;
 mod functions;
 mod limits;
 mod lower;
@@ -25,6 +26,7 @@ mod tiles;
 mod views;
 
 pub use error::{Error, ErrorKind};
+pub use exemplars::Exemplar;
 pub use limits::Limits;
 pub use output::{OutputKind, QueryOutput, QueryStats};
 pub use session::{MetricMetadata, Session, StreamStats};

@@ -85,7 +85,7 @@ impl Batches {
 }
 
 /// Waits for a future until a deadline.
-async fn before<F: Future>(deadline: Instant, future: F) -> Result<F::Output, Error> {
+pub(crate) async fn before<F: Future>(deadline: Instant, future: F) -> Result<F::Output, Error> {
     let timed_out = |_| Error::new(ErrorKind::Timeout, "query timed out in expression evaluation");
     timeout_at(deadline, future).await.map_err(timed_out)
 }

@@ -6,11 +6,13 @@
 //! | `labels`, `label/{name}/values`, `series` | names and label sets |
 //! | `metadata` | type, unit and description of metrics |
 //! | `format_query`, `status/buildinfo` | texts |
-//! | `query_exemplars`, `rules`, `alerts` | nothing yet, well-formed |
+//! | `query_exemplars` | exemplars of the series that a query selects |
+//! | `rules`, `alerts` | nothing yet, well-formed |
 //!
 //! `/-/healthy` and `/-/ready` answer as Prometheus does.
 
 mod encode;
+mod exemplars;
 mod metadata;
 mod params;
 
@@ -69,7 +71,10 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
     Router::new()
         .route("/api/v1/query", get(query).post(query))
         .route("/api/v1/query_range", get(query_range).post(query_range))
-        .route("/api/v1/query_exemplars", get(query_exemplars).post(query_exemplars))
+        .route(
+            "/api/v1/query_exemplars",
+            get(exemplars::query_exemplars).post(exemplars::query_exemplars),
+        )
         .route("/api/v1/labels", get(metadata::labels).post(metadata::labels))
         .route("/api/v1/label/{name}/values", get(metadata::values))
         .route("/api/v1/series", get(metadata::series).post(metadata::series))
@@ -106,13 +111,6 @@ async fn answer(ask: &Ask, params: QueryParams<'_>, grid: StepGrid, form: Form) 
     let envelope = Envelope { limit: params.limit, with_stats: params.stats };
     let results = Results::new(&output.kind, form, grid, envelope)?;
     Ok(stream_json(output, results).await?)
-}
-
-async fn query_exemplars(ask: Ask) -> Answer {
-    let text = ask.params.get("query").unwrap_or_default();
-    promql::format(text).map_err(|error| params::query_error(error.into()))?;
-    params::range(&ask.params)?;
-    Ok(json(encode::success("[]")))
 }
 
 async fn format_query(ask: Ask) -> Answer {
