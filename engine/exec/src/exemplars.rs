@@ -7,14 +7,15 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{col, lit};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use plan::Node;
 use plan::node::{Query, Scan};
 use schemas::model::{Labels, NANOS_PER_MILLI, Signal, TimeRange};
 use schemas::tables::{Table, columns};
 
 use crate::lower::{self, Context, from_datafusion};
-use crate::session::execute;
+use crate::pipeline::attribute_labels;
+use crate::session::{BatchStream, execute};
 use crate::table::{ScanRequest, scan, union};
 use crate::{Error, ErrorKind, Session};
 
@@ -35,6 +36,8 @@ pub struct Exemplar {
     pub trace_id: Option<[u8; 16]>,
     /// The span, if the sender named one.
     pub span_id: Option<[u8; 8]>,
+    /// Its attributes as labels, sorted by name; none is called as the ids are.
+    pub attributes: Vec<(String, String)>,
 }
 
 impl Session {
@@ -57,11 +60,12 @@ impl Session {
                 series.insert(entry.id, entry.labels);
             }
         }
-        let batches = self.read_exemplars(&ctx, &series, range).await?;
+        let mut batches = self.read_exemplars(&ctx, &series, range)?;
         let mut found: BTreeMap<Labels, Vec<Exemplar>> = BTreeMap::new();
         let mut count = 0;
-        for batch in &batches {
-            count += add(batch, &series, &mut found);
+        // One batch at a time: the limit also bounds what is held.
+        while let Some(batch) = batches.try_next().await? {
+            count += add(&batch, &series, &mut found);
             if count > EXEMPLARS_MAX {
                 let message = format!("over {EXEMPLARS_MAX} exemplars match, the limit of a query");
                 return Err(Error::new(ErrorKind::Limit, message));
@@ -73,14 +77,14 @@ impl Session {
         Ok(found.into_iter().collect())
     }
 
-    async fn read_exemplars(
+    fn read_exemplars(
         &self,
         ctx: &Context,
         series: &HashMap<i64, Labels>,
         range: TimeRange,
-    ) -> Result<Vec<RecordBatch>, Error> {
+    ) -> Result<BatchStream, Error> {
         if series.is_empty() || range.is_empty() {
-            return Ok(Vec::new());
+            return Ok(futures::stream::empty().boxed());
         }
         let mut filters = vec![
             col(columns::TIME_MS).gt_eq(lit(range.start_ns.div_euclid(NANOS_PER_MILLI))),
@@ -94,12 +98,12 @@ impl Session {
             snapshot: &ctx.snapshot,
             table: Table::Exemplars,
             range,
-            projection: vec![0, 1, 2, 3, 4],
+            projection: vec![0, 1, 2, 3, 4, 5],
             filter: conjunction(filters),
         };
         let scanned = scan(request, &ctx.runtime, &ctx.stats).map_err(from_datafusion)?;
         let plan = union(scanned).map_err(from_datafusion)?;
-        execute(&plan, &self.state)?.try_collect().await
+        execute(&plan, &self.state)
     }
 }
 
@@ -124,6 +128,7 @@ fn add(
     let times = batch.column(1).as_primitive::<Int64Type>();
     let values = batch.column(2).as_primitive::<Float64Type>();
     let (traces, spans) = (batch.column(3), batch.column(4));
+    let attributes = batch.column(5).as_string::<i32>();
     let mut added = 0;
     for row in 0..batch.num_rows() {
         let Some(labels) = series.get(&ids.value(row)) else { continue };
@@ -133,6 +138,10 @@ fn add(
             value: values.value(row),
             trace_id: id_at(traces, row),
             span_id: id_at(spans, row),
+            attributes: match attributes.is_valid(row) {
+                true => labels_of(attributes.value(row)),
+                false => Vec::new(),
+            },
         });
     }
     added
@@ -142,3 +151,12 @@ fn id_at<const N: usize>(column: &Arc<dyn Array>, row: usize) -> Option<[u8; N]>
     let ids = column.as_fixed_size_binary();
     ids.is_valid(row).then(|| ids.value(row).try_into().ok()).flatten()
 }
+
+/// Attributes as labels. The ids have columns of their own, so an attribute of their name goes.
+fn labels_of(attributes: &str) -> Vec<(String, String)> {
+    let is_id = |name: &str| matches!(name, columns::TRACE_ID | columns::SPAN_ID);
+    attribute_labels(attributes).into_iter().filter(|(name, _)| !is_id(name)).collect()
+}
+
+#[cfg(test)]
+mod tests;

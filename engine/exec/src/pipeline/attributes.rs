@@ -1,5 +1,6 @@
 //! Attributes as labels: names made fit, values as text.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::json::{DEPTH_MAX, Malformed, Reader, Value, push_text};
@@ -23,6 +24,20 @@ pub(super) fn label_name(key: &str) -> String {
         }
     }
     name
+}
+
+/// The attributes of an object in the stored form as labels; of two that get one name the first
+/// stays.
+pub(crate) fn attribute_labels(object: &str) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    each(object, &mut |key, text| {
+        labels.entry(label_name(key)).or_insert_with(|| {
+            let mut value = String::new();
+            text.push_to(&mut value);
+            value
+        });
+    });
+    labels
 }
 
 /// Calls `visit` with key and value of each attribute of an object in the stored form.

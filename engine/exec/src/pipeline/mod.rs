@@ -42,6 +42,7 @@ use predicate::LineTest;
 use stages::Stage;
 use usage::Usage;
 
+pub(crate) use attributes::attribute_labels;
 pub(crate) use metadata::StreamLabels;
 
 /// The stages of a query, ready to run.

@@ -45,7 +45,9 @@ fn write_exemplar(out: &mut String, exemplar: &Exemplar) {
     let ids = [("trace_id", trace), ("span_id", span)];
     separate(out);
     out.push_str(r#"{"labels":"#);
-    write_labels(out, ids.iter().filter_map(|(name, id)| Some((*name, id.as_deref()?))));
+    let ids = ids.iter().filter_map(|(name, id)| Some((*name, id.as_deref()?)));
+    let attributes = exemplar.attributes.iter().map(|(name, value)| (&**name, &**value));
+    write_labels(out, ids.chain(attributes));
     out.push_str(r#","value":""#);
     write_prometheus_float(out, exemplar.value);
     out.push_str(r#"","timestamp":"#);
