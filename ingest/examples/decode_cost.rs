@@ -38,6 +38,8 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
             encoding: 0,
             received_ns: now_ns as i64,
             payload: payload.into(),
+            notes: bytes::Bytes::new(),
+            identity: None,
         };
         let (series, streams) = (LabelIndex::default(), LabelIndex::default());
         // The first round makes the series; those that are timed know them.

@@ -191,6 +191,8 @@ impl Ingest {
                 encoding: done.frame_encoding,
                 received_ns,
                 payload: done.payload,
+                notes: Bytes::new(),
+                identity: None,
             };
             self.store.append(Write { frame, batches }).await?;
         }

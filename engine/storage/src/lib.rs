@@ -32,4 +32,4 @@ pub use error::{Error, ErrorKind};
 pub use index::{LabelIndex, SeriesEntry, SeriesInfo, StreamInfo};
 pub use options::{Durability, StoreOptions};
 pub use snapshot::{Segment, Snapshot, TableSnapshot};
-pub use store::{Decode, Frame, Store, StoreStats, TableBatch, Write};
+pub use store::{Appended, Decode, Frame, Identity, Store, StoreStats, TableBatch, Write};

@@ -54,6 +54,32 @@ pub struct Frame {
     pub received_ns: TimestampNs,
     /// The body as received.
     pub payload: Bytes,
+    /// What the decoder needs beside the payload to make the same rows again, whatever limits
+    /// hold then; the bytes' meaning is its own. Empty for most requests.
+    pub notes: Bytes,
+    /// What tells the request from others; `None` if it may come again and mean new records.
+    pub identity: Option<Identity>,
+}
+
+/// What tells a request from others, however often and by whichever way it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Hash of tenant, signal and content. Equal hashes are taken for equal requests.
+    pub hash: u128,
+    /// Records that the request holds.
+    pub records: u32,
+    /// Those of them that were rejected and have no rows.
+    pub rejected: u32,
+}
+
+/// What became of a request that was not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It is stored.
+    Stored,
+    /// An equal request was stored before, and is as durable as if this one had been stored; its
+    /// identity tells what became of its records. Nothing was stored now.
+    Duplicate(Identity),
 }
 
 /// A request that is to be stored.
@@ -254,10 +280,11 @@ impl Store {
         Ok(store)
     }
 
-    /// Stores a request. When this returns `Ok`, it is durable and every later snapshot holds it.
+    /// Stores a request, unless an equal one is stored already. When this returns `Ok`, it is
+    /// durable and every later snapshot holds it.
     ///
     /// `Limit` if too much is waiting to be flushed, `Unavailable` if the disk refuses.
-    pub async fn append(&self, write: Write) -> Result<(), Error> {
+    pub async fn append(&self, write: Write) -> Result<Appended, Error> {
         let bytes = write.frame.payload.len()
             + write.batches.iter().map(|batch| batch.rows.get_array_memory_size()).sum::<usize>();
         self.check_room(bytes)?;
@@ -271,11 +298,11 @@ impl Store {
         self.shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
         let (done, answer) = oneshot::channel();
         let sent = self.queue.send(Message::Append { write, bytes, done });
-        if sent.is_err() {
+        if let Err(error) = sent {
             self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(closed());
+            return Err(error);
         }
-        answer.await.map_err(|_| closed())?
+        answer.await.map_err(|_| closed())?.map(|()| Appended::Stored)
     }
 
     fn check_room(&self, bytes: usize) -> Result<(), Error> {
@@ -345,7 +372,7 @@ impl Store {
     /// Freezes the active memtable; nothing happens if it is empty.
     pub(crate) async fn freeze(&self) -> Result<(), Error> {
         let (done, answer) = oneshot::channel();
-        self.queue.send(Message::Freeze { done }).map_err(|_| closed())?;
+        self.queue.send(Message::Freeze { done })?;
         answer.await.map_err(|_| closed())?
     }
 

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::store::{Frozen, Shared};
+use crate::store::{Frozen, Shared, closed};
 use crate::wal::WalWriter;
 use crate::{Error, ErrorKind, TableBatch, Write};
 
@@ -67,8 +67,8 @@ impl Queue {
     }
 
     /// Hands a message over; fails if the thread has ended.
-    pub(crate) fn send(&self, message: Message) -> Result<(), SendError<Message>> {
-        self.sender.send(message)
+    pub(crate) fn send(&self, message: Message) -> Result<(), Error> {
+        self.sender.send(message).map_err(|_| closed())
     }
 
     /// Ends the thread after what was sent before, and waits for that.

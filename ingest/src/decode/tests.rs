@@ -165,6 +165,8 @@ fn a_replayed_frame_makes_the_same_rows() {
             encoding,
             received_ns: NOW_NS,
             payload: payload.into(),
+            notes: bytes::Bytes::new(),
+            identity: None,
         };
         let (series, streams) = (LabelIndex::default(), LabelIndex::default());
         let again = decoder.decode(&frame, &series, &streams).unwrap();

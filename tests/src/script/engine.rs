@@ -116,6 +116,8 @@ impl Engine {
             encoding: 0,
             received_ns: 0,
             payload: bytes::Bytes::new(),
+            notes: bytes::Bytes::new(),
+            identity: None,
         };
         self.store.append(Write { frame, batches }).await?;
         if self.place == Place::Segments {

@@ -94,6 +94,8 @@ async fn store(folder: &std::path::Path, more_series: usize) -> Arc<Store> {
         encoding: 0,
         received_ns: 0,
         payload: Bytes::from_static(b"x"),
+        notes: Bytes::new(),
+        identity: None,
     };
     store.append(Write { frame, batches }).await.unwrap();
     store

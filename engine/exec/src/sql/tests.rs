@@ -128,6 +128,8 @@ async fn append(store: &Store, signal: Signal, batches: Vec<TableBatch>) {
         encoding: 0,
         received_ns: 0,
         payload: Bytes::from_static(b"x"),
+        notes: Bytes::new(),
+        identity: None,
     };
     store.append(Write { frame, batches }).await.unwrap();
 }

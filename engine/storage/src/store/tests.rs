@@ -88,9 +88,11 @@ async fn write(store: &Store, tenant: &str, text: &str) -> Result<(), Error> {
         encoding: 0,
         received_ns: 1,
         payload: Bytes::copy_from_slice(text.as_bytes()),
+        notes: Bytes::new(),
+        identity: None,
     };
     let batches = Lines.decode(&frame, &store.series(tenant), &store.streams(tenant)).unwrap();
-    store.append(Write { frame, batches }).await
+    store.append(Write { frame, batches }).await.map(|_| ())
 }
 
 /// Id and time of each row of a table, sorted; segments must be sorted by themselves.

@@ -85,6 +85,8 @@ pub(super) fn decode(bytes: &Bytes) -> Decoded {
         encoding: body[1],
         received_ns: i64::from_le_bytes(eight(body, 4)),
         payload: bytes.slice(PREFIX_BYTES + tenant_end..PREFIX_BYTES + length),
+        notes: Bytes::new(),
+        identity: None,
     };
     Decoded::Frame(frame, u64::from_le_bytes(eight(body, 12)), PREFIX_BYTES + length)
 }

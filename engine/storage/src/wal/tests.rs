@@ -20,6 +20,8 @@ fn frame(text: &str) -> Frame {
         encoding: 3,
         received_ns: 42,
         payload: Bytes::copy_from_slice(text.as_bytes()),
+        notes: Bytes::new(),
+        identity: None,
     }
 }
 
