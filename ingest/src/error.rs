@@ -98,7 +98,9 @@ impl From<storage::Error> for Error {
         let kind = match error.kind() {
             storage::ErrorKind::Invalid => ErrorKind::Invalid,
             storage::ErrorKind::Limit => ErrorKind::Limit,
-            storage::ErrorKind::Unavailable => ErrorKind::Unavailable,
+            storage::ErrorKind::Unavailable | storage::ErrorKind::Conflict => {
+                ErrorKind::Unavailable
+            }
             storage::ErrorKind::Damaged | storage::ErrorKind::Internal => ErrorKind::Internal,
         };
         Self::with_source(kind, error.to_string(), error)

@@ -9,6 +9,8 @@ pub enum ErrorKind {
     Limit,
     /// The disk or the object store did not answer: try again later.
     Unavailable,
+    /// What was to be replaced is not there any more: plan anew from a new snapshot.
+    Conflict,
     /// Stored bytes are damaged; the message names the file.
     Damaged,
     /// A bug of ours.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use futures::{StreamExt, TryStreamExt};
 use schemas::tables::Table;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Change, Operation};
 use crate::objects::Created;
 use crate::segment::{self, Encoded, Origin};
 use crate::store::{Frozen, Store};
@@ -93,15 +93,14 @@ async fn flush_one(store: &Store, frozen: &Frozen) -> Result<(), Error> {
         if segments.is_empty() {
             continue;
         }
-        let catalog = store.catalogs.tables.get(&table).ok_or_else(|| {
-            Error::new(ErrorKind::Internal, format!("no catalog of {}", table.name()))
-        })?;
-        catalog.append(&segments, frozen.sequences.1).await?;
-        let mut state = store.shared.state.write();
-        if let Some(oldest) = state.frozen.first_mut() {
-            oldest.rows.remove(table);
-        }
-        state.segments.entry(table).or_default().extend(segments.into_iter().map(Arc::new));
+        let change = Change {
+            operation: Operation::Write,
+            adds: segments,
+            removes: Vec::new(),
+            applied: Some(frozen.sequences.1),
+        };
+        // This takes the rows out of the frozen memtable as it shows the segments.
+        store.publish(table, &change).await?;
     }
     store.shared.state.write().frozen.remove(0);
     let folder = crate::recover::wal_folder(&store.options);

@@ -111,6 +111,15 @@ impl Objects {
         object.bytes().await.map_err(|error| remote(path, error))
     }
 
+    /// The whole object; `None` if there is none of that name.
+    pub(crate) async fn find(&self, path: &str) -> Result<Option<Bytes>, Error> {
+        let object = match self.store.get(&ObjectPath::from(path)).await {
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            object => object.map_err(|error| remote(path, error))?,
+        };
+        object.bytes().await.map(Some).map_err(|error| remote(path, error))
+    }
+
     /// Paths below a folder, sorted.
     pub(crate) async fn list(&self, folder: &str) -> Result<Vec<String>, Error> {
         let listed = self.store.list(Some(&ObjectPath::from(folder)));

@@ -17,7 +17,7 @@ use futures::{StreamExt, TryStreamExt};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use schemas::tables::Table;
 
-use crate::catalog::{Catalog, Loaded};
+use crate::catalog::Catalog;
 use crate::flush::Catalogs;
 use crate::objects::{Objects, disk, sync_folder};
 use crate::store::{Shared, TableBatch};
@@ -67,10 +67,13 @@ pub(crate) async fn open(options: StoreOptions, decode: Arc<dyn Decode>) -> Resu
     let mut tables = HashMap::new();
     let mut applied = HashMap::new();
     for table in Table::ALL {
-        let (catalog, loaded) = Catalog::load(table, objects.clone(), Arc::clone(&writer)).await?;
-        load_index(&shared, table, &loaded, &objects).await?;
-        applied.insert(table, loaded.applied);
-        shared.state.write().segments.insert(table, loaded.segments);
+        let catalog = Catalog::load(table, objects.clone(), Arc::clone(&writer)).await?;
+        let log = catalog.lock().await;
+        let live: Vec<Arc<Segment>> = log.live().cloned().collect();
+        load_index(&shared, table, &live, &objects).await?;
+        applied.insert(table, log.applied());
+        shared.state.write().segments.entry(table).or_default().extend(live);
+        drop(log);
         tables.insert(table, catalog);
     }
     let replayed = replay(&folder, &shared, &applied, decode.as_ref())?;
@@ -150,7 +153,7 @@ fn replay(
 async fn load_index(
     shared: &Shared,
     table: Table,
-    loaded: &Loaded,
+    live: &[Arc<Segment>],
     objects: &Objects,
 ) -> Result<(), Error> {
     if !matches!(table, Table::MetricSeries | Table::LogStreams) {
@@ -158,7 +161,7 @@ async fn load_index(
     }
     // All days: an index must know whatever a segment may hold, and a day more of a series that
     // is known costs a bit.
-    let reads = loaded.segments.iter().map(|segment| {
+    let reads = live.iter().map(|segment| {
         let objects = objects.clone();
         async move { objects.read(&segment.path).await.map(|bytes| (segment, bytes)) }
     });

@@ -8,7 +8,7 @@ use object_store::ObjectStore;
 use schemas::model::TimeRange;
 use schemas::tables::Table;
 
-use crate::LabelIndex;
+use crate::{LabelIndex, Segments};
 
 /// Everything one tenant can read at one moment: each acknowledged row exactly once, either in
 /// a segment or in a memtable batch.
@@ -37,7 +37,7 @@ impl Snapshot {
 #[derive(Clone, Debug, Default)]
 pub struct TableSnapshot {
     /// Segments, each sorted by the table's sort key; they may overlap in time.
-    pub segments: Vec<Arc<Segment>>,
+    pub segments: Segments,
     /// Rows not yet in segments, in the table's schema, in order of arrival.
     pub batches: Vec<RecordBatch>,
 }
@@ -45,9 +45,7 @@ pub struct TableSnapshot {
 impl TableSnapshot {
     /// The segments that may hold rows of `range`.
     pub fn segments_in(&self, range: &TimeRange) -> Vec<Arc<Segment>> {
-        let overlaps =
-            |segment: &&Arc<Segment>| range.overlaps(segment.min_time_ns, segment.max_time_ns);
-        self.segments.iter().filter(overlaps).cloned().collect()
+        self.segments.in_range(range)
     }
 }
 
@@ -72,4 +70,13 @@ pub struct Segment {
     pub key_ranges: Vec<(i64, i64)>,
     /// Length of the Parquet footer (metadata and its 8-byte tail), so one request reads it.
     pub footer_bytes: u64,
+    /// How often its rows were merged: 0 as flushed, 1 merged within an hour, 2 within a day.
+    pub level: u8,
+    /// CRC-32C of the whole object; 0 if the log does not tell.
+    pub crc32c: u32,
+    /// Delete requests with a number up to this one hold for its rows already: none of them
+    /// matches. 0 if there was none.
+    pub deletes_applied: u64,
+    /// When it was written, in milliseconds since 1970-01-01; 0 if the log does not tell.
+    pub created_ms: i64,
 }

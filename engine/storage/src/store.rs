@@ -22,12 +22,11 @@ use schemas::tables::Table;
 use tokio::sync::{Notify, oneshot};
 
 use crate::flush::{self, Catalogs};
+use crate::live::LiveTable;
 use crate::memtable::{self, Memtable};
 use crate::objects::Objects;
 use crate::writer::{Message, Queue};
-use crate::{
-    Error, ErrorKind, LabelIndex, Segment, Snapshot, StoreOptions, TableSnapshot, segment,
-};
+use crate::{Error, ErrorKind, LabelIndex, Snapshot, StoreOptions, TableSnapshot, segment};
 
 /// Most tenants of a lake: each has folders and segments of its own.
 const TENANTS_MAX: usize = 10_000;
@@ -165,7 +164,7 @@ pub(crate) struct State {
     pub(crate) active_since: Option<Instant>,
     /// Memtables that are being flushed, oldest first.
     pub(crate) frozen: Vec<Frozen>,
-    pub(crate) segments: HashMap<Table, Vec<Arc<Segment>>>,
+    pub(crate) segments: HashMap<Table, LiveTable>,
 }
 
 /// A memtable that takes no more rows.
@@ -326,15 +325,8 @@ impl Store {
         {
             let state = self.shared.state.read();
             for table in Table::ALL {
-                let of_tenant = |segment: &&Arc<Segment>| segment.tenant.as_ref() == tenant;
-                let segments: Vec<_> = state
-                    .segments
-                    .get(&table)
-                    .into_iter()
-                    .flatten()
-                    .filter(of_tenant)
-                    .cloned()
-                    .collect();
+                let live = state.segments.get(&table);
+                let segments = live.map(|live| live.tenant(tenant)).unwrap_or_default();
                 let mut batches = Vec::new();
                 for frozen in &state.frozen {
                     batches.extend(frozen.rows.batches(tenant, table));
@@ -388,7 +380,6 @@ impl Store {
         let counters = &self.shared.counters;
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let state = self.shared.state.read();
-        let segments = || state.segments.values().flatten();
         let count = |indexes: &Mutex<HashMap<Arc<str>, Arc<LabelIndex>>>| {
             indexes.lock().values().map(|index| index.len() as u64).sum()
         };
@@ -401,8 +392,8 @@ impl Store {
             flushes: load(&counters.flushes),
             flush_ns: load(&counters.flush_ns),
             flush_errors: load(&counters.flush_errors),
-            segments: segments().count() as u64,
-            segment_bytes: segments().map(|segment| segment.bytes).sum(),
+            segments: state.segments.values().map(|live| live.segments).sum(),
+            segment_bytes: state.segments.values().map(|live| live.bytes).sum(),
             series: count(&self.shared.indexes.series),
             streams: count(&self.shared.indexes.streams),
         }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use schemas::tables::{Table, columns, date_of_day};
 use serde_json::{Map, Value, json};
 
+use super::change::Change;
 use super::schema::schema_string;
 use crate::clock::now_ms;
 use crate::{Error, ErrorKind, Segment};
@@ -13,14 +14,27 @@ use crate::{Error, ErrorKind, Segment};
 pub(super) enum Action {
     /// A segment is live from here on.
     Add(Segment),
-    /// A path below the table's folder is not live any more.
-    Remove(String),
+    /// A path below the lake's root is not live any more.
+    Remove(Removed),
     /// An application holds everything up to a version.
     Applied(String, u64),
     /// The table has this schema from here on, in the form of `schemaString`.
     Schema(String),
+    /// Which commit this is; of ours no two are alike.
+    Commit(String),
     /// Something that does not change what is live.
     Other,
+}
+
+/// An object that was live and that readers may still have open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// Path in the object store.
+    pub path: String,
+    /// When it was removed, in milliseconds since 1970-01-01.
+    pub removed_ms: i64,
+    /// Size of the object; 0 if the log does not tell.
+    pub bytes: u64,
 }
 
 /// The commit that makes a table.
@@ -42,34 +56,45 @@ fn metadata(table: Table) -> Result<Value, Error> {
     }}))
 }
 
-/// A commit that adds segments; `has_schema` says that the table has the schema of now.
-pub(super) fn append_commit(
+/// A commit of `change`; `has_schema` says that the table has the schema of now, `id` tells the
+/// commit apart from all others.
+pub(super) fn commit(
     table: Table,
-    segments: &[Segment],
+    change: &Change,
     application: &str,
-    applied: u64,
+    id: &str,
     has_schema: bool,
 ) -> Result<Bytes, Error> {
     let now_ms = now_ms();
-    let mut actions = vec![
-        json!({"commitInfo": {
-            "timestamp": now_ms, "operation": "WRITE", "engineInfo": "siglake",
-            "operationParameters": {"mode": "Append"},
-            "txnId": format!("{application}-{applied}"),
-        }}),
-        json!({"txn": {"appId": application, "version": applied, "lastUpdated": now_ms}}),
-    ];
+    let is_append = change.removes.is_empty();
+    let mut actions = vec![json!({"commitInfo": {
+        "timestamp": now_ms,
+        "operation": change.operation.name(),
+        "operationParameters": {"mode": if is_append { "Append" } else { "Overwrite" }},
+        "isBlindAppend": is_append,
+        "engineInfo": "siglake",
+        "txnId": id,
+    }})];
+    if let Some(applied) = change.applied {
+        actions.push(json!({"txn": {
+            "appId": application, "version": applied, "lastUpdated": now_ms,
+        }}));
+    }
     if !has_schema {
         // Columns are only ever added, so what was written before stays readable.
         actions.push(metadata(table)?);
     }
-    for segment in segments {
-        actions.push(add(table, segment, now_ms)?);
+    let data_change = change.operation.changes_data();
+    for segment in &change.removes {
+        actions.push(remove(table, segment, now_ms, data_change)?);
+    }
+    for segment in &change.adds {
+        actions.push(add(table, segment, data_change)?);
     }
     Ok(lines(&actions))
 }
 
-fn add(table: Table, segment: &Segment, now_ms: i64) -> Result<Value, Error> {
+fn add(table: Table, segment: &Segment, data_change: bool) -> Result<Value, Error> {
     let path = relative(table, &segment.path)?;
     let key = table.sort_key();
     let (mut least, mut greatest, mut nulls) = (Map::new(), Map::new(), Map::new());
@@ -84,23 +109,39 @@ fn add(table: Table, segment: &Segment, now_ms: i64) -> Result<Value, Error> {
     Ok(json!({"add": {
         // Our paths hold nothing that the protocol would have encoded.
         "path": path,
-        "partitionValues": {
-            columns::TENANT: segment.tenant.as_ref(), columns::DATE: date_of_day(segment.day),
-        },
+        "partitionValues": partition_values(segment),
         "size": segment.bytes,
-        "modificationTime": now_ms,
-        "dataChange": true,
+        "modificationTime": segment.created_ms,
+        "dataChange": data_change,
         "stats": stats.to_string(),
         "tags": {
-            "level": "0",
+            "level": segment.level.to_string(),
             "day": segment.day.to_string(),
             "sort_key": key.columns.join(","),
             "key_ranges": json!(segment.key_ranges).to_string(),
             "min_time_ns": segment.min_time_ns.to_string(),
             "max_time_ns": segment.max_time_ns.to_string(),
             "footer_bytes": segment.footer_bytes.to_string(),
+            "crc32c": segment.crc32c.to_string(),
+            "deletes_applied": segment.deletes_applied.to_string(),
+            "created_ms": segment.created_ms.to_string(),
         },
     }}))
+}
+
+fn remove(table: Table, segment: &Segment, now_ms: i64, data_change: bool) -> Result<Value, Error> {
+    Ok(json!({"remove": {
+        "path": relative(table, &segment.path)?,
+        "deletionTimestamp": now_ms,
+        "dataChange": data_change,
+        "extendedFileMetadata": true,
+        "partitionValues": partition_values(segment),
+        "size": segment.bytes,
+    }}))
+}
+
+fn partition_values(segment: &Segment) -> Value {
+    json!({columns::TENANT: segment.tenant.as_ref(), columns::DATE: date_of_day(segment.day)})
 }
 
 /// A path below the table's folder.
@@ -121,9 +162,9 @@ pub(super) fn parse(path: &str, body: &Bytes) -> Result<Vec<Action>, Error> {
         let action = if let Some(add) = value.get("add") {
             segment(table, add).map(Action::Add).ok_or_else(|| damaged("an add of another kind"))?
         } else if let Some(remove) = value.get("remove") {
-            let path = remove.get("path").and_then(Value::as_str);
-            let path = path.ok_or_else(|| damaged("a remove without path"))?;
-            Action::Remove(path.to_owned())
+            removed(table, remove)
+                .map(Action::Remove)
+                .ok_or_else(|| damaged("a remove without path"))?
         } else if let Some(metadata) = value.get("metaData") {
             let schema = metadata.get("schemaString").and_then(Value::as_str);
             Action::Schema(schema.unwrap_or_default().to_owned())
@@ -131,6 +172,9 @@ pub(super) fn parse(path: &str, body: &Bytes) -> Result<Vec<Action>, Error> {
             let app = txn.get("appId").and_then(Value::as_str).unwrap_or_default();
             let version = txn.get("version").and_then(Value::as_u64).unwrap_or_default();
             Action::Applied(app.to_owned(), version)
+        } else if let Some(info) = value.get("commitInfo") {
+            let id = info.get("txnId").and_then(Value::as_str).unwrap_or_default();
+            Action::Commit(id.to_owned())
         } else {
             Action::Other
         };
@@ -139,9 +183,22 @@ pub(super) fn parse(path: &str, body: &Bytes) -> Result<Vec<Action>, Error> {
     Ok(actions)
 }
 
+fn removed(table: &str, remove: &Value) -> Option<Removed> {
+    let path = remove.get("path")?.as_str()?;
+    let removed_ms = remove.get("deletionTimestamp").and_then(Value::as_i64);
+    let bytes = remove.get("size").and_then(Value::as_u64);
+    Some(Removed {
+        path: format!("{table}/{path}"),
+        removed_ms: removed_ms.unwrap_or_default(),
+        bytes: bytes.unwrap_or_default(),
+    })
+}
+
 fn segment(table: &str, add: &Value) -> Option<Segment> {
     let tags = add.get("tags")?;
     let tag = |name: &str| tags.get(name)?.as_str();
+    // Tags that older writers did not know count as zero.
+    let later = |name: &str| tag(name).unwrap_or("0");
     let stats: Value = serde_json::from_str(add.get("stats")?.as_str()?).ok()?;
     let path = add.get("path")?.as_str()?;
     Some(Segment {
@@ -154,6 +211,10 @@ fn segment(table: &str, add: &Value) -> Option<Segment> {
         max_time_ns: tag("max_time_ns")?.parse().ok()?,
         key_ranges: serde_json::from_str(tag("key_ranges")?).ok()?,
         footer_bytes: tag("footer_bytes")?.parse().ok()?,
+        level: later("level").parse().ok()?,
+        crc32c: later("crc32c").parse().ok()?,
+        deletes_applied: later("deletes_applied").parse().ok()?,
+        created_ms: later("created_ms").parse().ok()?,
     })
 }
 

@@ -14,6 +14,7 @@ use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use schemas::tables::{Table, date_of_day};
 
+use crate::clock::now_ms;
 use crate::{Error, ErrorKind, Segment};
 
 /// Longest folder name of a tenant in bytes; most file systems take 255 with `tenant=`.
@@ -66,6 +67,10 @@ pub(crate) fn encode(
             max_time_ns: sorted.times.1.saturating_mul(key.time_unit_ns),
             key_ranges: sorted.key_ranges,
             footer_bytes,
+            level: 0,
+            crc32c: crc32c::crc32c(&bytes),
+            deletes_applied: 0,
+            created_ms: now_ms(),
         };
         segments.push(Encoded { segment, bytes });
     }

@@ -100,7 +100,7 @@ async fn rows(store: &Store, tenant: &str, table: Table) -> Vec<(i64, i64)> {
     let snapshot = store.snapshot(tenant);
     let held = snapshot.table(table);
     let mut found = Vec::new();
-    for segment in &held.segments {
+    for segment in held.segments.iter() {
         let path = ObjectPath::from(segment.path.as_str());
         let bytes = snapshot.objects.get(&path).await.unwrap().bytes().await.unwrap();
         assert_eq!(bytes.len() as u64, segment.bytes);
@@ -202,9 +202,12 @@ async fn segments_hold_one_tenant_and_one_day() {
     let segments = store.snapshot("a").table(Table::MetricSamples).segments;
     let days: Vec<_> = segments.iter().map(|segment| (segment.day, segment.rows)).collect();
     assert_eq!(days, [(0, 2), (1, 1)]);
-    assert_eq!(segments[0].key_ranges, [(0, 0), (1, 2), (5, DAY_MS - 1)]);
-    assert_eq!(segments[0].min_time_ns, 5_000_000);
-    assert_eq!(segments[0].max_time_ns, (DAY_MS - 1) * 1_000_000);
+    let first = segments.iter().next().unwrap();
+    assert_eq!(first.key_ranges, [(0, 0), (1, 2), (5, DAY_MS - 1)]);
+    assert_eq!(first.min_time_ns, 5_000_000);
+    assert_eq!(first.max_time_ns, (DAY_MS - 1) * 1_000_000);
+    assert_eq!(first.level, 0);
+    assert!(first.created_ms > 0 && first.crc32c != 0);
     drop(store);
     let store = open(options(dir.path())).await;
     assert_holds(&store, "a", &[of_a]).await;

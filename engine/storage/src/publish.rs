@@ -1,0 +1,85 @@
+//! Publishing: the one place where the live set changes.
+//!
+//! ```text
+//!  Change ─▶ log locked ─ commit ─▶ Deltas, in the order of the log ─▶ state locked:
+//!                                                segments in and out, flushed rows out
+//! ```
+//!
+//! The log stays locked until readers see what was committed, so they see commits in the log's
+//! order, whoever made them. Rows leave a frozen memtable because the log says that the table
+//! holds them, under the lock under which their segments appear: no reader finds a row twice or
+//! not at all, even if the commit's answer was lost and another task read it from the log.
+
+use std::sync::Arc;
+
+use schemas::tables::Table;
+
+use crate::catalog::{Catalog, Change, Committed, Delta, Locked};
+use crate::live::LiveTable;
+use crate::store::{State, Store};
+use crate::{Error, ErrorKind, Removed, Segments};
+
+impl Store {
+    /// Commits a change to a table and shows it to readers. When this returns `Ok`, the change
+    /// is durable and every later snapshot holds it.
+    ///
+    /// `Conflict` if a segment to be removed is not live any more: nothing has changed then.
+    pub(crate) async fn publish(&self, table: Table, change: &Change) -> Result<Committed, Error> {
+        let mut log = self.catalog(table)?.lock().await;
+        let committed = log.commit(change).await;
+        // Others' commits that were met on the way are shown even if ours did not come about.
+        self.show(table, &mut log);
+        committed
+    }
+
+    /// The live segments of a table, tenant by tenant, in the order of their names.
+    pub fn live(&self, table: Table) -> Vec<(Arc<str>, Segments)> {
+        let state = self.shared.state.read();
+        let live = state.segments.get(&table).into_iter().flat_map(LiveTable::tenants);
+        let mut live: Vec<_> =
+            live.map(|(tenant, of_tenant)| (Arc::clone(tenant), of_tenant.clone())).collect();
+        live.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        live
+    }
+
+    /// The objects of a table that are not live any more, but may still be there, in no order.
+    pub async fn removed(&self, table: Table) -> Result<Vec<Removed>, Error> {
+        Ok(self.catalog(table)?.lock().await.removed().cloned().collect())
+    }
+
+    /// The number of a table's newest commit as far as this process knows; `None` if there is
+    /// none.
+    pub async fn version(&self, table: Table) -> Result<Option<u64>, Error> {
+        Ok(self.catalog(table)?.lock().await.version())
+    }
+
+    /// The catalog of a table.
+    pub(crate) fn catalog(&self, table: Table) -> Result<&Catalog, Error> {
+        self.catalogs.tables.get(&table).ok_or_else(|| {
+            Error::new(ErrorKind::Internal, format!("no catalog of {}", table.name()))
+        })
+    }
+
+    fn show(&self, table: Table, log: &mut Locked<'_>) {
+        let mut state = self.shared.state.write();
+        for delta in log.unpublished().drain(..) {
+            state.apply(table, delta);
+        }
+    }
+}
+
+impl State {
+    fn apply(&mut self, table: Table, delta: Delta) {
+        let live = self.segments.entry(table).or_default();
+        for segment in &delta.removes {
+            live.remove(segment);
+        }
+        live.extend(delta.adds);
+        let Some(applied) = delta.applied else { return };
+        for frozen in &mut self.frozen {
+            if frozen.sequences.1 <= applied {
+                frozen.rows.remove(table);
+            }
+        }
+    }
+}
