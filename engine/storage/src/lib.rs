@@ -11,6 +11,7 @@
 //! The crate knows tables, time ranges and label matchers; it knows no wire format and no query
 //! language. Read [`store`] first.
 
+mod budget;
 mod catalog;
 mod clock;
 mod error;
@@ -30,6 +31,10 @@ mod store;
 mod wal;
 mod writer;
 
+pub use budget::{
+    Budget, BudgetStats, DEFAULT_PERCENT, Machine, Reclaim, Reservation, Share, Shares, Use,
+    UseStats, resident_bytes,
+};
 pub use catalog::{Operation, Removed};
 pub use error::{Error, ErrorKind};
 pub use index::{LabelIndex, SeriesEntry, SeriesInfo, StreamInfo};

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use object_store::ObjectStore;
 
+use crate::Budget;
+
 /// When a write is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
@@ -25,6 +27,9 @@ pub struct StoreOptions {
     pub data_dir: PathBuf,
     /// Where segments and catalogs live; `None` puts them into `data_dir/lake`, with fsync.
     pub objects: Option<Arc<dyn ObjectStore>>,
+    /// The memory of everything that the store and whoever reads it hold. Default: 60 % of what
+    /// the machine leaves to the process.
+    pub budget: Arc<Budget>,
     /// When a write is acknowledged.
     pub durability: Durability,
     /// Memtables are flushed when they hold this many bytes. More makes fewer and better
@@ -49,6 +54,7 @@ impl StoreOptions {
         Self {
             data_dir: data_dir.into(),
             objects: None,
+            budget: Budget::of_machine(),
             durability: Durability::Fsync,
             memtable_bytes_max: 128 << 20,
             flush_interval: Duration::from_secs(300),

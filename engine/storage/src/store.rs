@@ -26,7 +26,10 @@ use crate::live::LiveTable;
 use crate::memtable::{self, Memtable};
 use crate::objects::Objects;
 use crate::writer::{Message, Queue};
-use crate::{Error, ErrorKind, LabelIndex, Snapshot, StoreOptions, TableSnapshot, segment};
+use crate::{
+    Budget, BudgetStats, Error, ErrorKind, LabelIndex, Snapshot, StoreOptions, TableSnapshot,
+    segment,
+};
 
 /// Most tenants of a lake: each has folders and segments of its own.
 const TENANTS_MAX: usize = 10_000;
@@ -129,6 +132,8 @@ pub struct StoreStats {
     pub series: u64,
     /// Streams now in the index.
     pub streams: u64,
+    /// The memory budget.
+    pub budget: BudgetStats,
 }
 
 /// The lake of one process: append, read, flush.
@@ -276,6 +281,7 @@ impl Store {
             _lock: opened.lock,
         });
         tokio::spawn(flush::run(Arc::downgrade(&store)));
+        tokio::spawn(Budget::watch(Arc::downgrade(&store.options.budget)));
         Ok(store)
     }
 
@@ -346,6 +352,11 @@ impl Store {
         }
     }
 
+    /// The memory that the store, and whoever reads it, draws on.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.options.budget
+    }
+
     /// The series index of a tenant.
     pub fn series(&self, tenant: &str) -> Arc<LabelIndex> {
         self.shared.indexes.series(tenant)
@@ -396,6 +407,7 @@ impl Store {
             segment_bytes: state.segments.values().map(|live| live.bytes).sum(),
             series: count(&self.shared.indexes.series),
             streams: count(&self.shared.indexes.streams),
+            budget: self.options.budget.stats(),
         }
     }
 }

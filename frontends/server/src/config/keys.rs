@@ -14,6 +14,10 @@ pub(crate) enum Kind {
     Count,
     /// Bytes: `4096`, `128MiB`.
     Size,
+    /// Memory: bytes as of `Size`, or a part of the machine's: `60%`.
+    Memory,
+    /// A part of the whole: `30%`.
+    Percent,
     /// A span of time: `30` (seconds), `250ms`, `1h30m`.
     Duration,
     /// One of these words.
@@ -28,6 +32,8 @@ impl Kind {
             Self::Switch => "true or false".to_owned(),
             Self::Count => "count".to_owned(),
             Self::Size => "bytes, or text such as 128MiB".to_owned(),
+            Self::Memory => "bytes, or text such as 4GiB, 60%".to_owned(),
+            Self::Percent => "per cent, as text such as 30%".to_owned(),
             Self::Duration => "seconds, or text such as 250ms, 1h30m".to_owned(),
             Self::Choice(words) => words.join(" | "),
         }
@@ -235,6 +241,56 @@ pub(crate) const KEYS: &[Key] = &[
         Kind::Switch,
         "false",
         "Address the bucket as a host name instead of a path.",
+    ),
+    key(
+        "memory.budget",
+        Kind::Memory,
+        "60%",
+        "Memory that requests, memtables, indexes, queries, compaction and caches may hold \
+         together, in bytes or as a part of what the machine, the control group and the resource \
+         limits leave to the process; 64MiB at least. Work beyond it waits on disk or is refused \
+         with 429 or 503. The rest is for the allocator, code and stacks.",
+    ),
+    key(
+        "memory.ingest",
+        Kind::Percent,
+        "30%",
+        "Part of memory.budget that requests being received and decoded may hold; a third of it \
+         is kept for them.",
+    ),
+    key(
+        "memory.memtable",
+        Kind::Percent,
+        "50%",
+        "Part of memory.budget that rows which are not yet in segments may hold, with their \
+         copies while they are sorted and encoded; 20% are kept for them.",
+    ),
+    key(
+        "memory.index",
+        Kind::Percent,
+        "35%",
+        "Part of memory.budget that the label indexes may hold, at about 500 bytes a series; \
+         new series beyond it are refused, known ones go on. 5% are kept for them.",
+    ),
+    key(
+        "memory.query",
+        Kind::Percent,
+        "50%",
+        "Part of memory.budget that all running queries may hold together, with their answers; \
+         15% are kept for them.",
+    ),
+    key(
+        "memory.compaction",
+        Kind::Percent,
+        "30%",
+        "Part of memory.budget that merges of segments may hold; 10% are kept for them.",
+    ),
+    key(
+        "memory.cache",
+        Kind::Percent,
+        "25%",
+        "Part of memory.budget that cached blocks of segments may hold; they are given up when \
+         anything else needs the memory.",
     ),
     key(
         "query.memory_bytes",

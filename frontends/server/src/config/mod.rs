@@ -12,8 +12,12 @@ mod suggest;
 mod units;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use storage::{Budget, Machine, Shares, Use};
+
+use self::settings::Memory;
 use crate::cli::ConfigArgs;
 
 pub(crate) use print::to_toml;
@@ -233,6 +237,7 @@ fn store_options(settings: &Settings, data: &Path) -> storage::StoreOptions {
         _ => storage::Durability::Fsync,
     };
     let mut options = storage::StoreOptions::new(data);
+    options.budget = budget(settings);
     options.durability = durability;
     options.memtable_bytes_max = count(settings, "storage.memtable_bytes");
     options.flush_interval = settings.duration("storage.flush_interval");
@@ -240,6 +245,18 @@ fn store_options(settings: &Settings, data: &Path) -> storage::StoreOptions {
     options.wal_segment_bytes = settings.number("storage.wal_segment_bytes");
     options.row_group_rows = count(settings, "storage.row_group_rows");
     options
+}
+
+fn budget(settings: &Settings) -> Arc<Budget> {
+    let machine = Machine::detect();
+    let bytes_max = match settings.memory("memory.budget") {
+        Memory::Bytes(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
+        Memory::Percent(percent) => machine.percent(percent),
+    };
+    let shares = Use::ALL.into_iter().fold(Shares::default(), |shares, of| {
+        shares.with_cap(of, settings.percent(&format!("memory.{}", of.name())))
+    });
+    Budget::with_shares(bytes_max, shares, machine)
 }
 
 fn s3(settings: &Settings) -> Option<S3> {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::keys::Kind;
-use super::settings::{Origin, Settings, Value};
+use super::settings::{Memory, Origin, Settings, Value};
 use super::units::{format_duration, format_size};
 
 /// Columns of a comment line, its `# ` included.
@@ -49,6 +49,10 @@ fn literal(value: &Value) -> String {
         Value::Switch(on) => on.to_string(),
         Value::Count(number) => number.to_string(),
         Value::Size(bytes) => format!("\"{}\"", format_size(*bytes)),
+        Value::Memory(Memory::Bytes(bytes)) => format!("\"{}\"", format_size(*bytes)),
+        Value::Memory(Memory::Percent(percent)) | Value::Percent(percent) => {
+            format!("\"{percent}%\"")
+        }
         Value::Duration(duration) => format!("\"{}\"", format_duration(*duration)),
     }
 }

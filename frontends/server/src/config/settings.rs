@@ -47,6 +47,15 @@ impl fmt::Display for Origin {
     }
 }
 
+/// An amount of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// So many bytes.
+    Bytes(u64),
+    /// A part of what the machine leaves to the process, in per cent; 100 at most.
+    Percent(u8),
+}
+
 /// A checked value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
@@ -58,6 +67,10 @@ pub(crate) enum Value {
     Count(u64),
     /// Of `Size` keys, in bytes.
     Size(u64),
+    /// Of `Memory` keys.
+    Memory(Memory),
+    /// Of `Percent` keys; 100 at most.
+    Percent(u8),
     /// Of `Duration` keys.
     Duration(Duration),
 }
@@ -79,6 +92,11 @@ impl Value {
                     .map_err(|_| format!("`{text}` is not a whole number"))
             }
             Kind::Size => units::parse_size(text).map(Self::Size),
+            Kind::Percent => units::parse_percent(text).map(Self::Percent),
+            Kind::Memory if text.trim_end().ends_with('%') => {
+                units::parse_percent(text).map(|percent| Self::Memory(Memory::Percent(percent)))
+            }
+            Kind::Memory => units::parse_size(text).map(|bytes| Self::Memory(Memory::Bytes(bytes))),
             Kind::Duration => units::parse_duration(text).map(Self::Duration),
             Kind::Choice(words) if words.contains(&text) => Ok(Self::Text(text.to_owned())),
             Kind::Choice(words) => Err(format!("`{text}` is none of {}", words.join(", "))),
@@ -167,6 +185,22 @@ impl Settings {
     pub(super) fn number(&self, path: &str) -> u64 {
         match self.value(path) {
             Value::Count(number) | Value::Size(number) => *number,
+            other => wrong_kind(path, other),
+        }
+    }
+
+    /// The amount of memory of a key.
+    pub(super) fn memory(&self, path: &str) -> Memory {
+        match self.value(path) {
+            Value::Memory(memory) => *memory,
+            other => wrong_kind(path, other),
+        }
+    }
+
+    /// The part of a key, in per cent.
+    pub(super) fn percent(&self, path: &str) -> u8 {
+        match self.value(path) {
+            Value::Percent(percent) => *percent,
             other => wrong_kind(path, other),
         }
     }

@@ -36,6 +36,7 @@ fn defaults_are_those_of_the_crates_they_configure() {
     assert_eq!(config.limits.timeout, limits.timeout);
     assert_eq!(config.limits.concurrency_max, limits.concurrency_max);
     assert_eq!(config.limits.depth_max, limits.depth_max);
+    assert_eq!(config.storage.budget.stats(), store.budget.stats());
     assert!(config.s3.is_none());
     let api = api::ApiOptions::default();
     assert_eq!(format!("{:?}", config.api), format!("{api:?}"));
@@ -97,6 +98,20 @@ fn wrong_values_name_the_key_and_the_source() {
     assert!(text.contains("`http`"), "{text}");
     let text = message(settings("[http]\nconnections_max = -1", &[], &[]));
     assert!(text.contains("`-1` is not a whole number"), "{text}");
+}
+
+#[test]
+fn the_memory_budget_is_bytes_or_a_part_of_the_machine() {
+    let file = "[memory]\nbudget = \"1GiB\"\nquery = \"10%\"";
+    let config = Config::new(&settings(file, &[], &[]).unwrap());
+    assert_eq!(config.storage.budget.bytes_max(), 1 << 30);
+    assert_eq!(config.storage.budget.cap(Use::Query), (1 << 30) / 100 * 10);
+    let config = Config::new(&settings("[memory]\nbudget = \"50%\"", &[], &[]).unwrap());
+    assert_eq!(config.storage.budget.bytes_max(), Machine::detect().percent(50));
+    for wrong in ["0%", "101%", "many", "3.5%"] {
+        let text = message(settings(&format!("[memory]\nbudget = \"{wrong}\""), &[], &[]));
+        assert!(text.contains("`memory.budget`"), "{text}");
+    }
 }
 
 #[test]

@@ -51,6 +51,14 @@ pub(crate) fn format_size(bytes: u64) -> String {
     "0B".to_owned()
 }
 
+/// Reads a part of the whole, `30%`, as whole per cent from 1 to 100.
+pub(crate) fn parse_percent(text: &str) -> Result<u8, String> {
+    let number = text.trim().strip_suffix('%').and_then(|number| number.trim_end().parse().ok());
+    number
+        .filter(|percent| (1..=100).contains(percent))
+        .ok_or_else(|| format!("`{text}` is not a part such as 30%, from 1% to 100%"))
+}
+
 /// Reads a duration: `90`, `1.5s`, `5m`, `1h30m`, `250ms`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();

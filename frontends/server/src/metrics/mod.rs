@@ -21,6 +21,7 @@ fn render(stats: &EngineStats, process: &ProcessStats) -> String {
     let mut out = Writer::default();
     ingest(&mut out, stats);
     store(&mut out, stats);
+    memory(&mut out, &stats.store.budget);
     queries(&mut out, stats);
     own_process(&mut out, process);
     out.finish()
@@ -91,6 +92,34 @@ fn store(out: &mut Writer, stats: &EngineStats) {
     out.gauge("siglake_segment_bytes", "Bytes of live segments.", store.segment_bytes as f64);
     out.gauge("siglake_series", "Metric series in the index.", store.series as f64);
     out.gauge("siglake_streams", "Log streams in the index.", store.streams as f64);
+}
+
+fn memory(out: &mut Writer, budget: &storage::BudgetStats) {
+    let help = "Memory that may be reserved, in bytes (memory.budget).";
+    out.gauge("siglake_memory_budget_bytes", help, budget.bytes_max as f64);
+    let help = "Memory that the machine leaves to the process, in bytes; 0 if not known.";
+    out.gauge("siglake_memory_machine_bytes", help, budget.machine_bytes as f64);
+    let help = "1 while new work is refused because the machine's memory is nearly full.";
+    out.gauge("siglake_memory_pressed", help, f64::from(u8::from(budget.is_pressed)));
+    let help = "Most memory that was ever reserved, in bytes.";
+    out.gauge("siglake_memory_reserved_peak_bytes", help, budget.peak as f64);
+    type Read = fn(&storage::UseStats) -> u64;
+    let families: [(&str, Kind, &str, Read); 4] = [
+        ("siglake_memory_used_bytes", Kind::Gauge, "Memory reserved, by use.", |of| of.used),
+        ("siglake_memory_peak_bytes", Kind::Gauge, "Most memory ever reserved, by use.", |of| {
+            of.peak
+        }),
+        ("siglake_memory_limit_bytes", Kind::Gauge, "Memory a use may reserve.", |of| of.cap),
+        ("siglake_memory_refused_total", Kind::Counter, "Reservations refused, by use.", |of| {
+            of.refused
+        }),
+    ];
+    for (name, kind, help, read) in families {
+        out.family(name, kind, help);
+        for of in &budget.uses {
+            out.sample(name, &[("use", of.of.name())], read(of) as f64);
+        }
+    }
 }
 
 fn queries(out: &mut Writer, stats: &EngineStats) {
