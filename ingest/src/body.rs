@@ -13,6 +13,10 @@ pub enum Format {
     Protobuf,
     /// OTLP JSON.
     Json,
+    /// `prometheus.WriteRequest` of remote write 1.0; metrics only, snappy only.
+    RemoteWrite1,
+    /// `io.prometheus.write.v2.Request` of remote write 2.0; metrics only, snappy only.
+    RemoteWrite2,
 }
 
 /// How a body is compressed.
@@ -24,6 +28,8 @@ pub enum Compression {
     Gzip,
     /// RFC 8878, one or more frames.
     Zstd,
+    /// Snappy's block format; remote write only.
+    Snappy,
 }
 
 /// How a body is encoded: first written in the format, then compressed.
@@ -47,25 +53,40 @@ pub(crate) const FRAME_GZIP_PROTOBUF: u8 = 1;
 /// WAL frame encoding of protobuf compressed with zstd.
 pub(crate) const FRAME_ZSTD_PROTOBUF: u8 = 2;
 
-/// The frame encoding of a protobuf body.
-pub(crate) fn frame_encoding(compression: Compression) -> u8 {
-    match compression {
-        Compression::None => FRAME_PROTOBUF,
-        Compression::Gzip => FRAME_GZIP_PROTOBUF,
-        Compression::Zstd => FRAME_ZSTD_PROTOBUF,
+/// WAL frame encoding of remote write 1.0, compressed with snappy.
+const FRAME_REMOTE_WRITE_1: u8 = 3;
+/// WAL frame encoding of remote write 2.0, compressed with snappy.
+const FRAME_REMOTE_WRITE_2: u8 = 4;
+
+/// The frame encoding of a body; JSON is kept as the protobuf that it was made into.
+pub(crate) fn frame_encoding(encoding: Encoding) -> Result<u8, Error> {
+    match (encoding.format, encoding.compression) {
+        (Format::Json, _) | (Format::Protobuf, Compression::None) => Ok(FRAME_PROTOBUF),
+        (Format::Protobuf, Compression::Gzip) => Ok(FRAME_GZIP_PROTOBUF),
+        (Format::Protobuf, Compression::Zstd) => Ok(FRAME_ZSTD_PROTOBUF),
+        (Format::RemoteWrite1, Compression::Snappy) => Ok(FRAME_REMOTE_WRITE_1),
+        (Format::RemoteWrite2, Compression::Snappy) => Ok(FRAME_REMOTE_WRITE_2),
+        (format, compression) => {
+            let message = format!("{format:?} compressed with {compression:?} is not known");
+            Err(Error::new(ErrorKind::Unsupported, message))
+        }
     }
 }
 
-/// The compression of a WAL frame.
-pub(crate) fn frame_compression(encoding: u8) -> Result<Compression, Error> {
-    match encoding {
-        FRAME_PROTOBUF => Ok(Compression::None),
-        FRAME_GZIP_PROTOBUF => Ok(Compression::Gzip),
-        FRAME_ZSTD_PROTOBUF => Ok(Compression::Zstd),
+/// How the payload of a WAL frame is encoded.
+pub(crate) fn of_frame(encoding: u8) -> Result<Encoding, Error> {
+    let (format, compression) = match encoding {
+        FRAME_PROTOBUF => (Format::Protobuf, Compression::None),
+        FRAME_GZIP_PROTOBUF => (Format::Protobuf, Compression::Gzip),
+        FRAME_ZSTD_PROTOBUF => (Format::Protobuf, Compression::Zstd),
+        FRAME_REMOTE_WRITE_1 => (Format::RemoteWrite1, Compression::Snappy),
+        FRAME_REMOTE_WRITE_2 => (Format::RemoteWrite2, Compression::Snappy),
         other => {
-            Err(Error::new(ErrorKind::Invalid, format!("frame encoding {other} is not known")))
+            let message = format!("frame encoding {other} is not known");
+            return Err(Error::new(ErrorKind::Invalid, message));
         }
-    }
+    };
+    Ok(Encoding { format, compression })
 }
 
 /// Largest window of a zstd frame, as a power of two: 8 MiB, what every decoder must support.
@@ -97,7 +118,27 @@ pub(crate) fn inflate(
             reader.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(malformed)?;
             read_to_limit(reader, bytes_max, malformed, grown)
         }
+        Compression::Snappy => inflate_snappy(body, bytes_max, grown),
     }
+}
+
+/// A block of snappy says at its begin how long it is.
+fn inflate_snappy(
+    body: &Bytes,
+    bytes_max: usize,
+    mut grown: impl FnMut(usize) -> Result<(), Error>,
+) -> Result<Bytes, Error> {
+    let malformed = |error: snap::Error| {
+        let message = format!("body cannot be decompressed: {error}");
+        Error::with_source(ErrorKind::Invalid, message, error)
+    };
+    let bytes = snap::raw::decompress_len(body).map_err(malformed)?;
+    if bytes > bytes_max {
+        return Err(too_large(bytes_max));
+    }
+    grown(bytes)?;
+    let inflated = snap::raw::Decoder::new().decompress_vec(body).map_err(malformed)?;
+    Ok(inflated.into())
 }
 
 fn read_to_limit(

@@ -9,7 +9,7 @@ use storage::{Frame, LabelIndex, Store, Write};
 
 use crate::admit::{Budget, Reservation};
 use crate::body::{self, Compression, Encoding, Format};
-use crate::decode::{self, Context, Decoded};
+use crate::decode::{self, Context, Decoded, Written};
 use crate::error::{Error, ErrorKind};
 use crate::limits::{INLINE_BYTES_MAX, INLINE_COMPRESSED_BYTES_MAX, Limits, TENANT_BYTES_MAX};
 use crate::stats::{Counters, IngestStats};
@@ -47,6 +47,8 @@ pub struct Accepted {
     pub rejected: u64,
     /// Why, for the sender's eyes; `None` if nothing was rejected.
     pub reason: Option<String>,
+    /// What was written of a remote-write request; zero of OTLP.
+    pub written: Written,
 }
 
 /// Decodes, admits and stores requests.
@@ -109,7 +111,8 @@ impl Ingest {
             Ok(decoded) => {
                 self.counters.accepted(signal, bytes, decoded.received, &decoded.rejections);
                 let reason = decoded.rejections.message();
-                Ok(Accepted { rejected: decoded.rejections.count(), reason })
+                let rejected = decoded.rejections.count();
+                Ok(Accepted { rejected, reason, written: decoded.written })
             }
             Err(error) => {
                 self.counters.refused(signal, bytes, error.kind());
@@ -172,7 +175,9 @@ impl Ingest {
         };
         let inline_max = match encoding.compression {
             Compression::None => INLINE_BYTES_MAX,
-            Compression::Gzip | Compression::Zstd => INLINE_COMPRESSED_BYTES_MAX,
+            Compression::Gzip | Compression::Zstd | Compression::Snappy => {
+                INLINE_COMPRESSED_BYTES_MAX
+            }
         };
         let is_small = job.body.len() < inline_max;
         let done = if is_small {
@@ -225,12 +230,13 @@ fn decode_job(mut job: Job) -> Result<Done, Error> {
     let compression = job.encoding.compression;
     let grown = |bytes| job.reservation.grow(bytes);
     let inflated = body::inflate(&job.body, compression, bytes_max, grown)?;
-    let (message, payload, frame_encoding) = match job.encoding.format {
-        Format::Protobuf => (inflated, job.body, body::frame_encoding(compression)),
+    let frame_encoding = body::frame_encoding(job.encoding)?;
+    let (message, payload) = match job.encoding.format {
+        Format::Protobuf | Format::RemoteWrite1 | Format::RemoteWrite2 => (inflated, job.body),
         Format::Json => {
             job.reservation.grow(inflated.len())?;
             let message = Bytes::from(decode::transcode_json(job.signal, &inflated)?);
-            (message.clone(), message, body::FRAME_PROTOBUF)
+            (message.clone(), message)
         }
     };
     let context = Context {
@@ -240,7 +246,7 @@ fn decode_job(mut job: Job) -> Result<Done, Error> {
         streams: &job.streams,
         is_replay: false,
     };
-    let decoded = decode::decode(job.signal, &message, &context)?;
+    let decoded = decode::decode(job.signal, job.encoding.format, &message, &context)?;
     Ok(Done { payload, frame_encoding, decoded, _reservation: job.reservation })
 }
 

@@ -1,4 +1,4 @@
-//! OTLP in, rows out: the only crate that knows the OpenTelemetry protocol.
+//! OTLP and Prometheus remote write in, rows out: the only crate that knows these protocols.
 //!
 //! ```text
 //!  gRPC ─┐                                     ┌─▶ rejected records ─▶ partial success
@@ -23,9 +23,9 @@ mod server;
 mod stats;
 
 pub use body::{Compression, Encoding, Format};
-pub use decode::Decoder;
+pub use decode::{Decoder, Written};
 pub use error::{Error, ErrorKind};
 pub use ingest::{Accepted, Ingest, IngestOptions};
 pub use limits::Limits;
-pub use server::{grpc_routes, http_router};
+pub use server::{grpc_routes, http_router, remote_write_router};
 pub use stats::{IngestStats, SignalStats};

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  main port   /  /ready  /healthy  /metrics  /sql
-//!              /prometheus/…  /loki/…  /tempo/…  /loki/api/v1/… (as pushing clients write it)
+//!              /prometheus/… (with api/v1/write)  /loki/…  /tempo/…  /loki/api/v1/… (as pushing clients write it)
 //!              /v1/{logs,metrics,traces}                          OTLP over HTTP
 //!              /opentelemetry.proto.…  /arrow.flight.protocol.…   gRPC
 //!  classic     one of the protocols, at its root
@@ -62,7 +62,7 @@ impl Routes {
         let http = Router::new()
             .route("/", get(|| async { Html(home::PAGE) }))
             .route("/metrics", get(move || async move { metrics::respond(&engine.stats()) }))
-            .nest("/prometheus", api::prometheus_router(Arc::clone(api)))
+            .nest("/prometheus", self.prometheus())
             .nest("/loki", loki.clone())
             .nest("/tempo", api::tempo_router(Arc::clone(api)))
             .merge(api::sql_router(Arc::clone(api)))
@@ -78,7 +78,7 @@ impl Routes {
         match protocol {
             Protocol::OtlpGrpc => self.grpc().fallback(not_found),
             Protocol::OtlpHttp => self.otlp_http().fallback(not_found),
-            Protocol::Prometheus => self.compressed(api::prometheus_router(api)),
+            Protocol::Prometheus => self.compressed(self.prometheus()),
             Protocol::Loki => self.compressed(api::loki_router(api)),
             Protocol::Tempo => self.compressed(api::tempo_router(api)),
         }
@@ -102,6 +102,14 @@ impl Routes {
             Some(layer) => router.layer(layer),
             None => router,
         }
+    }
+
+    /// The Prometheus API with remote write and, below `otlp`, OTLP.
+    fn prometheus(&self) -> Router {
+        let ingest = Arc::clone(&self.engine.ingest);
+        api::prometheus_router(Arc::clone(&self.engine.api))
+            .merge(ingest::remote_write_router(Arc::clone(&ingest)))
+            .nest("/api/v1/otlp", ingest::http_router(ingest))
     }
 
     fn grpc(&self) -> Router {

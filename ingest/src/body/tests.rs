@@ -46,3 +46,14 @@ fn a_refused_step_ends_inflating() {
     let error = inflate(&gzip(b"a"), Compression::Gzip, 10, full).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
 }
+
+#[test]
+fn snappy_blocks_are_inflated_within_the_limit() {
+    let text = vec![7_u8; 1_000];
+    let block = Bytes::from(snap::raw::Encoder::new().compress_vec(&text).unwrap());
+    let inflated = |max| inflate(&block, Compression::Snappy, max, |_| Ok(()));
+    assert_eq!(inflated(1_000).unwrap(), text);
+    assert_eq!(inflated(999).unwrap_err().kind(), ErrorKind::TooLarge);
+    let broken = inflate(&block.slice(..block.len() - 1), Compression::Snappy, 1_000, |_| Ok(()));
+    assert_eq!(broken.unwrap_err().kind(), ErrorKind::Invalid);
+}

@@ -18,6 +18,7 @@ mod histograms;
 mod labels;
 mod names;
 mod points;
+pub(super) mod remote_write;
 mod target_info;
 
 use std::rc::Rc;
@@ -153,6 +154,12 @@ struct Names {
 struct Family<'a> {
     names: Rc<Names>,
     kind: Kind,
+    about: About<'a>,
+}
+
+/// What is told about a metric beside its name.
+#[derive(Clone, Copy, Debug)]
+struct About<'a> {
     /// As the column `type` writes it.
     type_name: &'static str,
     unit: &'a str,
@@ -315,10 +322,12 @@ impl<'a> MetricsDecoder<'a, '_> {
         Ok(Some(Family {
             names: self.names_of(name, unit, kind, suffix)?,
             kind,
-            type_name,
-            unit,
-            help: utf8(metric.help, "a metric's description")?,
-            temporality,
+            about: About {
+                type_name,
+                unit,
+                help: utf8(metric.help, "a metric's description")?,
+                temporality,
+            },
         }))
     }
 

@@ -1,6 +1,7 @@
 //! Decoding: OTLP bytes → rows.
 //!
 //! ```text
+//!  remote write ─────────────────────────────────▶ metrics
 //!  JSON ─▶ json ─▶ protobuf ─▶ wire ─▶ envelope ─┬─▶ logs     ─▶ logs, log_streams
 //!                                                ├─▶ metrics  ─▶ metric_samples, exemplars,
 //!                                attributes ◀────┤               metric_histograms, metric_series
@@ -25,10 +26,11 @@ use schemas::model::{Signal, TimestampNs};
 use storage::{Frame, LabelIndex, TableBatch};
 
 pub(crate) use self::json::transcode as transcode_json;
+use self::metrics::remote_write;
 use self::wire::Malformed;
 use crate::IngestOptions;
 use crate::admit::{Reason, Rejection, Rejections, TimeBounds};
-use crate::body;
+use crate::body::{self, Format};
 use crate::error::{Error, ErrorKind};
 use crate::limits::{
     LABEL_BYTES_PER_REQUEST_MAX, Limits, REPLAY_BYTES_MAX, ROW_BYTES_PER_REQUEST_MAX,
@@ -65,6 +67,19 @@ pub(crate) struct Decoded {
     pub(crate) received: u64,
     /// Records without rows.
     pub(crate) rejections: Rejections,
+    /// What remote write tells its sender; zero of OTLP.
+    pub(crate) written: Written,
+}
+
+/// What was written of a remote-write request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Float samples.
+    pub samples: u64,
+    /// Native histogram samples.
+    pub histograms: u64,
+    /// Exemplars.
+    pub exemplars: u64,
 }
 
 /// Why a record, a scope, a resource or all could not be decoded.
@@ -86,7 +101,7 @@ impl From<Rejection> for Failure {
 
 impl From<Malformed> for Error {
     fn from(malformed: Malformed) -> Self {
-        Self::new(ErrorKind::Invalid, format!("body is no OTLP protobuf: {}", malformed.0))
+        Self::new(ErrorKind::Invalid, format!("body is no protobuf of its kind: {}", malformed.0))
     }
 }
 
@@ -170,20 +185,32 @@ impl Tally {
             batches: batches.into_iter().flatten().collect(),
             received: self.received,
             rejections: self.rejections,
+            written: Written::default(),
         }
     }
 }
 
-/// The rows of a protobuf export request.
+/// The rows of a request that was inflated, and turned into protobuf if it was JSON.
 pub(crate) fn decode(
     signal: Signal,
+    format: Format,
     request: &[u8],
     context: &Context<'_>,
 ) -> Result<Decoded, Error> {
-    match signal {
-        Signal::Logs => logs::decode(request, context),
-        Signal::Metrics => metrics::decode(request, context),
-        Signal::Traces => traces::decode(request, context),
+    match (signal, format) {
+        (Signal::Metrics, Format::RemoteWrite1) => {
+            remote_write::decode(remote_write::Version::One, request, context)
+        }
+        (Signal::Metrics, Format::RemoteWrite2) => {
+            remote_write::decode(remote_write::Version::Two, request, context)
+        }
+        (_, Format::RemoteWrite1 | Format::RemoteWrite2) => {
+            let message = format!("{} cannot come by remote write", signal.name());
+            Err(Error::new(ErrorKind::Unsupported, message))
+        }
+        (Signal::Logs, _) => logs::decode(request, context),
+        (Signal::Metrics, _) => metrics::decode(request, context),
+        (Signal::Traces, _) => traces::decode(request, context),
     }
 }
 
@@ -227,8 +254,9 @@ impl storage::Decode for Decoder {
         series: &LabelIndex,
         streams: &LabelIndex,
     ) -> Result<Vec<TableBatch>, Box<dyn std::error::Error + Send + Sync>> {
-        let compression = body::frame_compression(frame.encoding)?;
+        let encoding = body::of_frame(frame.encoding)?;
         let unlimited = |_| Ok(());
+        let compression = encoding.compression;
         let request = body::inflate(&frame.payload, compression, REPLAY_BYTES_MAX, unlimited)?;
         let context = Context {
             received_ns: frame.received_ns,
@@ -237,7 +265,7 @@ impl storage::Decode for Decoder {
             streams,
             is_replay: true,
         };
-        Ok(decode(frame.signal, &request, &context)?.batches)
+        Ok(decode(frame.signal, encoding.format, &request, &context)?.batches)
     }
 }
 

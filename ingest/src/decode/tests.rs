@@ -11,6 +11,7 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::body::Format;
 use crate::limits::Limits;
 
 /// The time of receipt in all tests: 2023-11-14T22:13:20Z.
@@ -37,7 +38,7 @@ pub(super) fn decode_with(signal: Signal, request: &[u8], limits: &Limits) -> De
         streams: &streams,
         is_replay: false,
     };
-    decode(signal, request, &context).unwrap()
+    decode(signal, Format::Protobuf, request, &context).unwrap()
 }
 
 pub(super) fn decode_message(signal: Signal, request: &impl Message) -> Decoded {
@@ -191,7 +192,7 @@ fn a_request_of_endless_empty_records_is_refused() {
         streams: &streams,
         is_replay: false,
     };
-    let error = decode(Signal::Logs, &request, &context).unwrap_err();
+    let error = decode(Signal::Logs, Format::Protobuf, &request, &context).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
 }
 
@@ -228,12 +229,12 @@ fn decode_anything(bytes: &[u8]) {
         is_replay: false,
     };
     for signal in Signal::ALL {
-        if let Ok(decoded) = decode(signal, bytes, &context) {
+        if let Ok(decoded) = decode(signal, Format::Protobuf, bytes, &context) {
             assert!(decoded.rejections.count() <= decoded.received);
         }
         if let Ok(request) = transcode_json(signal, bytes) {
             // What JSON is turned into always is protobuf.
-            decode(signal, &request, &context).unwrap();
+            decode(signal, Format::Protobuf, &request, &context).unwrap();
         }
     }
 }
@@ -298,9 +299,9 @@ fn endless_scopes_without_records_are_refused_too() {
         streams: &streams,
         is_replay: false,
     };
-    let error = decode(Signal::Metrics, &request, &context).unwrap_err();
+    let error = decode(Signal::Metrics, Format::Protobuf, &request, &context).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     // What was accepted once is never refused by the log.
     context.is_replay = true;
-    decode(Signal::Metrics, &request, &context).unwrap();
+    decode(Signal::Metrics, Format::Protobuf, &request, &context).unwrap();
 }

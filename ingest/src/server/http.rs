@@ -89,14 +89,30 @@ fn compression_of(headers: &HeaderMap) -> Result<Compression, Error> {
 fn encode_accepted(accepted: Accepted, signal: Signal, format: Format) -> Response {
     let message = ExportResponse::from(accepted);
     let body = match format {
-        Format::Protobuf => message.encode_to_vec(),
         Format::Json => message.to_json(signal),
+        _ => message.encode_to_vec(),
     };
     response(StatusCode::OK, format, body)
 }
 
 fn encode_error(error: &Error, format: Format) -> Response {
-    let status = match error.kind() {
+    let status = status(error.kind());
+    if status.is_server_error() {
+        tracing::error!(%error, "OTLP request was not stored");
+    }
+    let message = Status::of(error);
+    let body = match format {
+        Format::Json => message.to_json(error),
+        _ => message.encode_to_vec(),
+    };
+    let mut response = response(status, format, body);
+    add_retry_after(&mut response, error);
+    response
+}
+
+/// The status that tells a client what to do about an error.
+pub(super) fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
         ErrorKind::Invalid => StatusCode::BAD_REQUEST,
         ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -104,28 +120,22 @@ fn encode_error(error: &Error, format: Format) -> Response {
         ErrorKind::Limit => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    if status.is_server_error() {
-        tracing::error!(%error, "OTLP request was not stored");
     }
-    let message = Status::of(error);
-    let body = match format {
-        Format::Protobuf => message.encode_to_vec(),
-        Format::Json => message.to_json(error),
-    };
-    let mut response = response(status, format, body);
+}
+
+/// Says when the same request may come again, if that helps.
+pub(super) fn add_retry_after(response: &mut Response, error: &Error) {
     if let Some(delay) = error.retry_after() {
         // Whole seconds, at least one: zero would mean "at once".
         let seconds = delay.as_secs().max(1);
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    response
 }
 
 fn response(status: StatusCode, format: Format, body: Vec<u8>) -> Response {
     let content_type = match format {
-        Format::Protobuf => PROTOBUF,
         Format::Json => JSON,
+        _ => PROTOBUF,
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

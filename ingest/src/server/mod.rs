@@ -1,10 +1,11 @@
-//! The two doors: OTLP over HTTP and OTLP over gRPC.
+//! The doors: OTLP over HTTP, OTLP over gRPC, and Prometheus remote write.
 //!
-//! Both take the body as bytes, never as a message: it goes compressed as it came into the WAL.
+//! All take the body as bytes, never as a message: it goes compressed as it came into the WAL.
 
 mod grpc;
 mod http;
 mod messages;
+mod remote_write;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::ingest::Ingest;
 
 pub use grpc::grpc_routes;
 pub use http::http_router;
+pub use remote_write::remote_write_router;
 
 /// The tenant that the headers name.
 fn tenant<'h>(ingest: &Ingest, headers: &'h HeaderMap) -> Result<&'h str, Error> {

@@ -11,6 +11,7 @@ use schemas::tables::Table;
 use serde_json::{Value, json};
 use storage::LabelIndex;
 
+use crate::body::Format;
 use crate::decode::tests::{NOW_NS, attribute, decode_message, rows, string};
 use crate::decode::{Context, Decoded, decode};
 use crate::limits::Limits;
@@ -158,7 +159,7 @@ fn a_stream_has_one_row_a_day_and_none_if_it_is_known() {
         is_replay: false,
     };
     let bytes = prost::Message::encode_to_vec(&request);
-    let again: Decoded = decode(Signal::Logs, &bytes, &context).unwrap();
+    let again: Decoded = decode(Signal::Logs, Format::Protobuf, &bytes, &context).unwrap();
     assert_eq!(rows(&again, Table::LogStreams).len(), 0);
     assert_eq!(rows(&again, Table::Logs), rows(&decoded, Table::Logs));
 }

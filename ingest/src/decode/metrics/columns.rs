@@ -14,7 +14,7 @@ use super::super::Failure;
 use super::exemplars::Exemplar;
 use super::histograms::ExponentialPoint;
 use super::labels::PointLabels;
-use super::{Family, Name, Tally, Times};
+use super::{About, Family, Name, Tally, Times};
 use crate::batch::{self, DictColumn, LabelsColumn, push_id, push_text};
 use crate::error::Error;
 use crate::limits::SERIES_ROW_BYTES;
@@ -53,17 +53,30 @@ impl<'c> Sink<'c> {
         tally: &mut Tally,
     ) -> Result<i64, Failure> {
         let id = labels.id(&name.text, extra);
+        self.ensure(id, labels.iter(&name.text, extra), &family.about, name, times, tally)?;
+        Ok(id)
+    }
+
+    /// Makes the row of a series unless it is known for the day. `labels` are sorted by name.
+    pub(super) fn ensure<'l>(
+        &mut self,
+        id: i64,
+        labels: impl Iterator<Item = (&'l str, &'l str)> + Clone,
+        about: &About<'_>,
+        name: &Name,
+        times: Times,
+        tally: &mut Tally,
+    ) -> Result<(), Failure> {
         let day = day_of_ms(times.time_ms);
         if self.known.contains(id, day) || self.made.contains(&(id, day)) {
-            return Ok(id);
+            return Ok(());
         }
-        let pairs = labels.iter(&name.text, extra);
-        let bytes: usize = pairs.map(|(name, value)| name.len() + value.len()).sum();
+        let bytes: usize = labels.clone().map(|(name, value)| name.len() + value.len()).sum();
         tally.make_rows(1, SERIES_ROW_BYTES)?;
-        tally.make_labels(bytes + family.unit.len())?;
-        self.series.push(id, labels.iter(&name.text, extra), family, name, times);
+        tally.make_labels(bytes + about.unit.len())?;
+        self.series.push(id, labels, about, name, times);
         self.made.insert((id, day));
-        Ok(id)
+        Ok(())
     }
 
     pub(super) fn push_sample(&mut self, name: &Name, series: i64, times: Times, number: f64) {
@@ -143,7 +156,7 @@ impl SeriesColumns {
         &mut self,
         id: i64,
         labels: impl Iterator<Item = (&'l str, &'l str)>,
-        family: &Family<'_>,
+        about: &About<'_>,
         name: &Name,
         times: Times,
     ) {
@@ -152,10 +165,10 @@ impl SeriesColumns {
         self.time_ms.push(times.time_ms);
         self.metric_name.push(&name.text);
         self.labels.push(labels);
-        self.type_name.push(family.type_name);
-        self.unit.push_unless_empty(family.unit);
-        self.help.push_unless_empty(family.help);
-        self.temporality.push_unless_empty(family.temporality);
+        self.type_name.push(about.type_name);
+        self.unit.push_unless_empty(about.unit);
+        self.help.push_unless_empty(about.help);
+        self.temporality.push_unless_empty(about.temporality);
     }
 
     fn finish(self) -> Result<Option<TableBatch>, Error> {

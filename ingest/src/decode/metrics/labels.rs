@@ -223,7 +223,7 @@ impl<'a> PointLabels<'a> {
         &'l self,
         name: &'l str,
         extra: &'l str,
-    ) -> impl Iterator<Item = (&'l str, &'l str)> {
+    ) -> impl Iterator<Item = (&'l str, &'l str)> + Clone {
         let text = &self.text;
         let pairs = self.entries.iter().map(move |entry| {
             let value = match &entry.source {

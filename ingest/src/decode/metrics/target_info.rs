@@ -8,7 +8,7 @@ use super::super::Failure;
 use super::super::attributes::KeyValue;
 use super::labels::check_value;
 use super::{
-    Family, Kind, MetricsDecoder, Name, Names, SERVICE_INSTANCE_ID, SERVICE_NAME,
+    About, Family, Kind, MetricsDecoder, Name, Names, SERVICE_INSTANCE_ID, SERVICE_NAME,
     SERVICE_NAMESPACE, Tally, Times, attributes,
 };
 use crate::limits::{SAMPLE_ROW_BYTES, TARGET_INFO_SAMPLES_MAX};
@@ -47,10 +47,7 @@ impl<'a> MetricsDecoder<'a, '_> {
         let family = Family {
             names: Names { plain: Name::new(TARGET_INFO.to_owned()), ..Names::default() }.into(),
             kind: Kind::Gauge,
-            type_name: "gauge",
-            unit: "",
-            help: "Target metadata",
-            temporality: "",
+            about: About { type_name: "gauge", unit: "", help: "Target metadata", temporality: "" },
         };
         let samples = ((last_ms - first_ms) / INTERVAL_MS).min(TARGET_INFO_SAMPLES_MAX - 1);
         let first_ms = first_ms.max(last_ms - (samples + 1) * INTERVAL_MS + 1);

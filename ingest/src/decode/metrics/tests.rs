@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use storage::LabelIndex;
 
 use super::STALE;
+use crate::body::Format;
 use crate::decode::tests::{NOW_NS, attribute, decode_message, rows, string};
 use crate::decode::{Context, Decoded, decode};
 use crate::limits::Limits;
@@ -306,7 +307,8 @@ fn known_series_make_no_rows() {
         streams: &streams,
         is_replay: false,
     };
-    let again = decode(Signal::Metrics, &request.encode_to_vec(), &context).unwrap();
+    let again =
+        decode(Signal::Metrics, Format::Protobuf, &request.encode_to_vec(), &context).unwrap();
     assert!(rows(&again, Table::MetricSeries).is_empty());
     assert_eq!(rows(&again, Table::MetricSamples), rows(&first, Table::MetricSamples));
 }
