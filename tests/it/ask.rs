@@ -94,7 +94,7 @@ pub(crate) fn lines(streams: &Value) -> Vec<String> {
 }
 
 /// Series and streams come in any order; tests compare them.
-fn sorted(mut result: Value) -> Value {
+pub(crate) fn sorted(mut result: Value) -> Value {
     if let Value::Array(items) = &mut result {
         let labels = |item: &Value| format!("{}{}", item["metric"], item["stream"]);
         if items.iter().all(Value::is_object) {

@@ -174,7 +174,7 @@ fn promtool() -> Option<PathBuf> {
 }
 
 /// Says what is missing; on CI nothing may be.
-fn have(found: &Result<PathBuf, String>) -> Option<PathBuf> {
+pub(crate) fn have(found: &Result<PathBuf, String>) -> Option<PathBuf> {
     match found {
         Ok(path) => Some(path.clone()),
         Err(missing) => {

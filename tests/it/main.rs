@@ -17,6 +17,7 @@ mod grafana;
 mod otlp;
 mod program;
 mod queries;
+mod remote_write;
 #[path = "../src/script/mod.rs"]
 mod script;
 mod telemetry;

@@ -141,7 +141,7 @@ fn spawn(folder: &Path, settings: &[String]) -> (Child, u16) {
 }
 
 /// A port that was free a moment ago.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

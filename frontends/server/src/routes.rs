@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  main port   /  /ready  /healthy  /metrics  /sql
-//!              /prometheus/… (with api/v1/write)  /loki/…  /tempo/…  /loki/api/v1/… (as pushing clients write it)
+//!              /prometheus/… (with api/v1/write and api/v1/otlp)
+//!              /loki/…  /tempo/…  /loki/api/v1/… (as pushing clients write it)
 //!              /v1/{logs,metrics,traces}                          OTLP over HTTP
 //!              /opentelemetry.proto.…  /arrow.flight.protocol.…   gRPC
 //!  classic     one of the protocols, at its root
