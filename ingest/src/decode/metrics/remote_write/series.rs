@@ -95,11 +95,14 @@ fn rejected(message: String) -> Failure {
     Rejection::new(Reason::Labels, message).into()
 }
 
+/// A label's name and value as they were sent.
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// The labels of a `TimeSeries` or `Exemplar` message as they were sent.
 pub(super) fn labels<'a>(
     message: &'a [u8],
     shared: &Shared<'a>,
-) -> Result<Vec<(&'a [u8], &'a [u8])>, Malformed> {
+) -> Result<Vec<Pair<'a>>, Malformed> {
     let mut pairs = Vec::new();
     let mut references = Vec::new();
     each(message, |field, value| {
