@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 use arrow::array::{
-    Array, ArrayRef, DictionaryArray, FixedSizeBinaryBuilder, Int32Builder, Int64Builder, MapArray,
-    RecordBatch, StringBuilder, StructArray,
+    Array, ArrayRef, BooleanBuilder, DictionaryArray, FixedSizeBinaryBuilder, Float64Builder,
+    Int32Builder, Int64Builder, MapArray, RecordBatch, StringBuilder, StructArray,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Int32Type};
-use schemas::tables::{PromotedType, Table, label_map, promoted};
+use schemas::tables::{PromotedType, Table, TableLayout, label_map};
 use storage::TableBatch;
 
 use crate::decode::attributes::AnyValue;
@@ -137,11 +137,13 @@ impl LabelsColumn {
 }
 
 /// The value of a promoted attribute in the record that is being read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Slot<'a> {
     Absent,
     Text(&'a str),
     Int(i64),
+    Double(f64),
+    Bool(bool),
 }
 
 #[derive(Debug)]
@@ -149,6 +151,8 @@ enum PromotedColumn {
     Text(DictColumn),
     UniqueText(StringBuilder),
     Int(Int64Builder),
+    Double(Float64Builder),
+    Bool(BooleanBuilder),
 }
 
 /// The promoted columns of a table: all those of one kind of attribute or several.
@@ -161,14 +165,16 @@ pub(crate) struct PromotedColumns<'a> {
 
 impl<'a> PromotedColumns<'a> {
     pub(crate) fn new(table: Table) -> Self {
-        let promoted = promoted(table);
+        let promoted = TableLayout::starting(table).promoted();
         let columns = promoted.iter().map(|promoted| match promoted.value_type {
             PromotedType::Text => PromotedColumn::Text(DictColumn::default()),
             PromotedType::UniqueText => PromotedColumn::UniqueText(StringBuilder::new()),
             PromotedType::Int => PromotedColumn::Int(Int64Builder::new()),
+            PromotedType::Double => PromotedColumn::Double(Float64Builder::new()),
+            PromotedType::Bool => PromotedColumn::Bool(BooleanBuilder::new()),
         });
         Self {
-            keys: promoted.iter().map(|p| (p.scope, p.key, p.value_type)).collect(),
+            keys: promoted.iter().map(|p| (p.scope, p.key.as_ref(), p.value_type)).collect(),
             slots: vec![Slot::Absent; promoted.len()],
             columns: columns.collect(),
         }
@@ -193,6 +199,8 @@ impl<'a> PromotedColumns<'a> {
                 Slot::Text(text)
             }
             (PromotedType::Int, AnyValue::Int(int)) => Slot::Int(*int),
+            (PromotedType::Double, AnyValue::Double(double)) => Slot::Double(*double),
+            (PromotedType::Bool, AnyValue::Bool(bool)) => Slot::Bool(*bool),
             _ => return false,
         };
         true
@@ -217,6 +225,10 @@ impl<'a> PromotedColumns<'a> {
                 (PromotedColumn::UniqueText(column), _) => column.append_null(),
                 (PromotedColumn::Int(column), Slot::Int(int)) => column.append_value(int),
                 (PromotedColumn::Int(column), _) => column.append_null(),
+                (PromotedColumn::Double(column), Slot::Double(value)) => column.append_value(value),
+                (PromotedColumn::Double(column), _) => column.append_null(),
+                (PromotedColumn::Bool(column), Slot::Bool(value)) => column.append_value(value),
+                (PromotedColumn::Bool(column), _) => column.append_null(),
             }
         }
     }
@@ -226,6 +238,8 @@ impl<'a> PromotedColumns<'a> {
             PromotedColumn::Text(column) => column.finish(),
             PromotedColumn::UniqueText(mut column) => Arc::new(column.finish()) as ArrayRef,
             PromotedColumn::Int(mut column) => Arc::new(column.finish()),
+            PromotedColumn::Double(mut column) => Arc::new(column.finish()),
+            PromotedColumn::Bool(mut column) => Arc::new(column.finish()),
         })
     }
 }

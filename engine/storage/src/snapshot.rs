@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use object_store::ObjectStore;
 use schemas::model::TimeRange;
-use schemas::tables::Table;
+use schemas::tables::{Table, TableLayout};
 
 use crate::{LabelIndex, Segments};
 
@@ -20,6 +20,8 @@ pub struct Snapshot {
     pub objects: Arc<dyn ObjectStore>,
     /// What each table holds; a table without rows is absent.
     pub tables: HashMap<Table, TableSnapshot>,
+    /// The layouts that differ from the starting ones.
+    pub layouts: HashMap<Table, Arc<TableLayout>>,
     /// All series known; it may know more than the tables hold, never less.
     pub series: Arc<LabelIndex>,
     /// All log streams known; it may know more than the tables hold, never less.
@@ -31,6 +33,11 @@ impl Snapshot {
     pub fn table(&self, table: Table) -> TableSnapshot {
         self.tables.get(&table).cloned().unwrap_or_default()
     }
+
+    /// The columns of a table: every segment and every batch has some of them, in this order.
+    pub fn layout(&self, table: Table) -> Arc<TableLayout> {
+        Arc::clone(self.layouts.get(&table).unwrap_or_else(|| TableLayout::starting(table)))
+    }
 }
 
 /// What one table holds for one tenant.
@@ -38,7 +45,8 @@ impl Snapshot {
 pub struct TableSnapshot {
     /// Segments, each sorted by the table's sort key; they may overlap in time.
     pub segments: Segments,
-    /// Rows not yet in segments, in the table's schema, in order of arrival.
+    /// Rows not yet in segments, in order of arrival, in the table's layout or one before it:
+    /// [`crate::fit`] lays them out.
     pub batches: Vec<RecordBatch>,
 }
 

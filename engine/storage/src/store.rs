@@ -18,7 +18,7 @@ use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use schemas::model::{Signal, TimestampNs};
-use schemas::tables::Table;
+use schemas::tables::{Table, TableLayout};
 use tokio::sync::{Notify, oneshot};
 
 use crate::flush::{self, Catalogs};
@@ -170,6 +170,8 @@ pub(crate) struct State {
     /// Memtables that are being flushed, oldest first.
     pub(crate) frozen: Vec<Frozen>,
     pub(crate) segments: HashMap<Table, LiveTable>,
+    /// The layouts that differ from the starting ones.
+    pub(crate) layouts: HashMap<Table, Arc<TableLayout>>,
 }
 
 /// A memtable that takes no more rows.
@@ -328,8 +330,10 @@ impl Store {
     /// What `tenant` can read now.
     pub fn snapshot(&self, tenant: &str) -> Snapshot {
         let mut tables: HashMap<Table, TableSnapshot> = HashMap::new();
+        let layouts;
         {
             let state = self.shared.state.read();
+            layouts = state.layouts.clone();
             for table in Table::ALL {
                 let live = state.segments.get(&table);
                 let segments = live.map(|live| live.tenant(tenant)).unwrap_or_default();
@@ -347,6 +351,7 @@ impl Store {
             tenant: Arc::from(tenant),
             objects: self.objects.store(),
             tables,
+            layouts,
             series: self.series(tenant),
             streams: self.streams(tenant),
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, FixedSizeBinaryArray, FixedSizeListArray, ListArray, MapArray,
-    PrimitiveArray, StringArray, StructArray,
+    Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, ListArray,
+    MapArray, PrimitiveArray, StringArray, StructArray,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Schema};
@@ -36,6 +36,11 @@ pub(crate) fn numbers<'a, T: ArrowPrimitiveType>(
     name: &str,
 ) -> Result<&'a PrimitiveArray<T>, Error> {
     column(rows, name)?.as_primitive_opt::<T>().ok_or_else(|| unexpected(name))
+}
+
+/// A column of truths.
+pub(crate) fn bools<'a>(rows: &'a RecordBatch, name: &str) -> Result<&'a BooleanArray, Error> {
+    column(rows, name)?.as_boolean_opt().ok_or_else(|| unexpected(name))
 }
 
 /// A column of lists of one length.

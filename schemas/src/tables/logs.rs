@@ -1,12 +1,8 @@
 //! Tables of logs: records are sorted by stream, what a stream's records share is stored once.
 
-use std::sync::Arc;
+use arrow_schema::{DataType, FieldRef};
 
-use arrow_schema::{DataType, Field, FieldRef};
-
-use super::{
-    PromotedType, SortKey, Table, columns, dictionary, label_map, optional, promoted, required,
-};
+use super::{SortKey, columns, dictionary, label_map, optional, required};
 
 /// Records of a stream lie together, oldest first: bodies of one stream look alike and compress.
 pub(super) const LOGS_SORT_KEY: SortKey = SortKey {
@@ -20,7 +16,7 @@ pub(super) const STREAMS_SORT_KEY: SortKey =
 
 /// `logs`: one row is a log record.
 pub(super) fn logs() -> Vec<FieldRef> {
-    let mut fields = vec![
+    vec![
         required(columns::STREAM_ID, DataType::Int64),
         required(columns::TIME_NS, DataType::Int64),
         optional(columns::OBSERVED_TIME_NS, DataType::Int64),
@@ -34,9 +30,7 @@ pub(super) fn logs() -> Vec<FieldRef> {
         required(columns::FLAGS, DataType::Int32),
         required(columns::DROPPED_ATTRIBUTES_COUNT, DataType::Int32),
         optional(columns::ATTRIBUTES, DataType::Utf8),
-    ];
-    fields.extend(promoted_fields(Table::Logs));
-    fields
+    ]
 }
 
 /// `log_streams`: one row is a stream seen on the day of `time_unix_nano`, its first record there.
@@ -44,7 +38,7 @@ pub(super) fn logs() -> Vec<FieldRef> {
 /// `labels` are the index labels that LogQL selects by; the resource and the scope are complete
 /// here, so a record needs nothing but its `stream_id`.
 pub(super) fn streams() -> Vec<FieldRef> {
-    let mut fields = vec![
+    vec![
         required(columns::STREAM_ID, DataType::Int64),
         required(columns::TIME_NS, DataType::Int64),
         required(columns::LABELS, label_map()),
@@ -57,19 +51,5 @@ pub(super) fn streams() -> Vec<FieldRef> {
         optional(columns::SCOPE_ATTRIBUTES, dictionary()),
         optional(columns::SCOPE_SCHEMA_URL, dictionary()),
         required(columns::SCOPE_DROPPED_ATTRIBUTES_COUNT, DataType::Int32),
-    ];
-    fields.extend(promoted_fields(Table::LogStreams));
-    fields
-}
-
-/// The promoted columns of a table, in order; all nullable.
-pub(super) fn promoted_fields(table: Table) -> impl Iterator<Item = FieldRef> {
-    promoted(table).iter().map(|promoted| {
-        let data_type = match promoted.value_type {
-            PromotedType::Text => dictionary(),
-            PromotedType::UniqueText => DataType::Utf8,
-            PromotedType::Int => DataType::Int64,
-        };
-        Arc::new(Field::new(promoted.column, data_type, true))
-    })
+    ]
 }

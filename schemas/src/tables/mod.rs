@@ -3,9 +3,11 @@
 //! Types are those that Delta Lake can name: no unsigned integers, times as `Int64` (the unit is
 //! part of the column's name), identities as `Int64` hashes or fixed-size binary.
 //! Attributes that have no column of their own are kept with their types in one JSON object
-//! per scope; its form is documented at [`columns::ATTRIBUTES`].
+//! per scope; its form is documented at [`columns::ATTRIBUTES`]. Which attributes have one is told
+//! by the [`TableLayout`].
 
 pub mod columns;
+mod layout;
 mod logs;
 mod metrics;
 mod partition;
@@ -13,14 +15,15 @@ mod promoted;
 mod sort_key;
 mod traces;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, FieldRef, Fields, SchemaRef};
 
 use crate::model::Signal;
 
+pub use layout::{PROMOTED_MAX, TableLayout, overflow_columns};
 pub use partition::{date_of_day, day_of_ms, day_of_ns};
-pub use promoted::{Promoted, PromotedType, promoted};
+pub use promoted::{Promoted, PromotedType, attribute_of, column_of, has_column_name};
 pub use sort_key::SortKey;
 
 /// A table of the lake.
@@ -79,13 +82,10 @@ impl Table {
         }
     }
 
-    /// The columns of a segment, in order; partition columns are not among them.
+    /// The columns of rows as ingest makes them, in order: those of the starting layout.
+    /// Partition columns are not among them.
     pub fn schema(self) -> SchemaRef {
-        static SCHEMAS: LazyLock<Vec<SchemaRef>> = LazyLock::new(|| {
-            Table::ALL.iter().map(|table| Arc::new(Schema::new(table.fields()))).collect()
-        });
-        let at = Self::ALL.iter().position(|table| *table == self).expect("ALL names every table");
-        Arc::clone(&SCHEMAS[at])
+        Arc::clone(TableLayout::starting(self).schema())
     }
 
     /// How segments are sorted and which column tells the time.
@@ -100,7 +100,8 @@ impl Table {
         }
     }
 
-    fn fields(self) -> Vec<FieldRef> {
+    /// The columns that every segment has in every lake, in order.
+    fn fixed_fields(self) -> Vec<FieldRef> {
         match self {
             Self::MetricSamples => metrics::samples(),
             Self::MetricHistograms => metrics::histograms(),

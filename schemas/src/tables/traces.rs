@@ -2,8 +2,7 @@
 
 use arrow_schema::{DataType, FieldRef};
 
-use super::logs::promoted_fields;
-use super::{SortKey, Table, columns, dictionary, list_of_structs, optional, required};
+use super::{SortKey, columns, dictionary, list_of_structs, optional, required};
 
 /// Fresh segments are sorted by start; a segment of some minutes holds whole traces mostly.
 pub(super) const SPANS_SORT_KEY: SortKey =
@@ -11,7 +10,7 @@ pub(super) const SPANS_SORT_KEY: SortKey =
 
 /// `spans`: one row is a span.
 pub(super) fn spans() -> Vec<FieldRef> {
-    let mut fields = vec![
+    vec![
         required(columns::TRACE_ID, DataType::FixedSizeBinary(16)),
         required(columns::SPAN_ID, DataType::FixedSizeBinary(8)),
         optional(columns::PARENT_SPAN_ID, DataType::FixedSizeBinary(8)),
@@ -38,9 +37,7 @@ pub(super) fn spans() -> Vec<FieldRef> {
         optional(columns::SCOPE_ATTRIBUTES, dictionary()),
         optional(columns::SCOPE_SCHEMA_URL, dictionary()),
         required(columns::SCOPE_DROPPED_ATTRIBUTES_COUNT, DataType::Int32),
-    ];
-    fields.extend(promoted_fields(Table::Spans));
-    fields
+    ]
 }
 
 fn events() -> DataType {

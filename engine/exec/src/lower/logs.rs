@@ -88,13 +88,14 @@ fn rows(pipeline: Pipeline, node: &Scan, wanted: Wanted, ctx: &Context) -> Resul
     for filter in pipeline.pushable() {
         filters.extend(line_filter(&filter));
     }
-    let schema = Table::Logs.schema();
-    let position = |name: &&str| schema.index_of(name).ok();
+    let layout = ctx.snapshot.layout(Table::Logs);
+    let schema = layout.schema();
+    let needed = pipeline.needs(&wanted, schema);
     let request = ScanRequest {
         snapshot: &ctx.snapshot,
         table: Table::Logs,
         range: selector.range,
-        projection: pipeline.needs(&wanted).iter().filter_map(position).collect(),
+        projection: needed.iter().filter_map(|name| schema.index_of(name).ok()).collect(),
         filter: conjunction(filters),
     };
     let scanned = scan(request, &ctx.runtime, &ctx.stats).map_err(from_datafusion)?;

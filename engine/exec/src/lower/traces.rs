@@ -23,7 +23,7 @@ use plan::expr::{CompareOp, Intrinsic, Literal};
 use plan::node::{Distinct, Filter};
 use plan::{Node, Shape};
 use schemas::model::{NANOS_PER_SECOND, TimeRange};
-use schemas::tables::{Table, columns};
+use schemas::tables::{Table, TableLayout, columns};
 
 use super::{Context, from_datafusion, impossible};
 use crate::output::OutputKind;
@@ -76,13 +76,14 @@ pub(super) async fn names(
     let state = state.clone();
     let answer = async move {
         let mut names = Names::new(distinct.of, limit);
+        let layout = ctx.snapshot.layout(Table::Spans);
         for input in distinct.inputs {
             let (range, predicate) = spans_of(input)?;
-            let mut wanted = names.columns();
+            let mut wanted = names.columns(layout.schema());
             if let Some(predicate) = &predicate {
-                wanted.extend(spansets::columns_of(predicate));
+                wanted.extend(spansets::columns_of(predicate, layout.schema()));
             }
-            let mut batches = read(&projection(&wanted), range, None, &ctx, &state)?;
+            let mut batches = read(&projection(&wanted, &layout), range, None, &ctx, &state)?;
             while let Some(batch) = batches.next().await {
                 let batch = keep(batch.map_err(from_datafusion)?, predicate.as_ref())?;
                 names.push(&batch)?;
@@ -112,7 +113,9 @@ async fn run_search(
             end_ns: range.end_ns.saturating_add(SUMMARY_MARGIN_NS),
         };
         let filter = trace_filter(&found);
-        let mut rows = read(&projection(SUMMARY_COLUMNS), around, Some(filter), ctx, state)?;
+        let layout = ctx.snapshot.layout(Table::Spans);
+        let mut rows =
+            read(&projection(SUMMARY_COLUMNS, &layout), around, Some(filter), ctx, state)?;
         while let Some(batch) = rows.next().await {
             collector.push_summary(&batch.map_err(from_datafusion)?)?;
         }
@@ -127,7 +130,9 @@ fn candidates(
     ctx: &Context,
     state: &SessionState,
 ) -> Result<SendableRecordBatchStream, Error> {
-    let plan = plan_read(&projection(&search.columns()), range, None, ctx)?;
+    let layout = ctx.snapshot.layout(Table::Spans);
+    let columns = projection(&search.columns(layout.schema()), &layout);
+    let plan = plan_read(&columns, range, None, ctx)?;
     let schema = plan.schema();
     let mut builder =
         datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder::new(schema, 2);
@@ -174,7 +179,8 @@ fn spans(
     ctx: &Context,
     state: &SessionState,
 ) -> Result<BatchStream, Error> {
-    let all: Vec<usize> = (0..Table::Spans.schema().fields().len()).collect();
+    let layout = ctx.snapshot.layout(Table::Spans);
+    let all: Vec<usize> = (0..layout.schema().fields().len()).collect();
     let filter = predicate.as_ref().and_then(trace_id_of).map(|id| trace_filter(&[id]));
     let batches = read(&all, range, filter, ctx, state)?;
     let mut returned = 0;
@@ -228,11 +234,11 @@ fn keep(batch: RecordBatch, predicate: Option<&plan::Expr>) -> Result<RecordBatc
     filter_record_batch(&batch, &mask).map_err(|error| from_datafusion(error.into()))
 }
 
-/// Positions of columns of the spans table, each once, in the table's order.
-fn projection(names: &[&str]) -> Vec<usize> {
-    let schema = Table::Spans.schema();
-    let wanted = |at: &usize| names.contains(&schema.field(*at).name().as_str());
-    (0..schema.fields().len()).filter(wanted).collect()
+/// Positions of columns of a layout, each once, in its order.
+fn projection(names: &[impl AsRef<str>], layout: &TableLayout) -> Vec<usize> {
+    let fields = layout.schema().fields();
+    let wanted = |at: &usize| names.iter().any(|name| name.as_ref() == fields[*at].name());
+    (0..fields.len()).filter(wanted).collect()
 }
 
 fn read(

@@ -74,6 +74,11 @@ fn push_plain(text: &str, output: &mut String) {
         output.push_str(text);
         return;
     };
+    push_double(number, output);
+}
+
+/// A double in the shortest form.
+pub(super) fn push_double(number: f64, output: &mut String) {
     let magnitude = number.abs();
     // Writing to a string cannot fail.
     let _ = if magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {

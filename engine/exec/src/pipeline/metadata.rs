@@ -4,19 +4,19 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryArray, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int32Type, Int64Type};
+use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 use arrow::record_batch::RecordBatch;
 use schemas::model::Labels;
-use schemas::tables::columns;
+use schemas::tables::{attribute_of, columns};
 use storage::StreamInfo;
 
-use super::attributes::{AttributeText, each, label_name};
+use super::attributes::{AttributeText, each, label_name, push_double};
 use super::labels::{RowLabels, StreamState};
 use super::level::{LEVEL_NAMES, of_label, of_line, of_severity};
 use super::names::{DETECTED_LEVEL, NameId, Names};
-use super::usage::{Needed, OWN_COLUMNS, Usage, promoted_columns};
+use super::usage::{Needed, OWN_COLUMNS, Usage};
 use crate::{Error, ErrorKind};
 
 /// What the records of a stream share.
@@ -102,8 +102,12 @@ pub(super) struct MetadataColumns {
 #[derive(Debug)]
 enum Column {
     Text(StringArray),
-    /// Also promoted attributes: 0 is a value.
+    /// A promoted attribute: 0 is a value.
     Int64(ArrayRef),
+    /// A promoted attribute.
+    Double(ArrayRef),
+    /// A promoted attribute.
+    Bool(BooleanArray),
     /// Fields of the protocol: 0 stands for absent.
     NotZero(ArrayRef),
     Hex(FixedSizeBinaryArray),
@@ -117,18 +121,10 @@ impl MetadataColumns {
         let mut severity = None;
         if !usage.metadata.is_empty() {
             attributes = rows.column_by_name(columns::ATTRIBUTES).map(text).transpose()?;
-            for (column, label, integer) in promoted_columns() {
-                if let (Some(array), Some(id)) =
-                    (rows.column_by_name(column), usage.metadata.find(&label, names))
-                {
-                    own.push((
-                        id,
-                        if integer {
-                            Column::Int64(Arc::clone(array))
-                        } else {
-                            Column::Text(text(array)?)
-                        },
-                    ));
+            for (field, array) in rows.schema_ref().fields().iter().zip(rows.columns()) {
+                let label = attribute_of(field.name()).map(|(_, key)| label_name(key));
+                if let Some(id) = label.and_then(|label| usage.metadata.find(&label, names)) {
+                    own.push((id, promoted_column(array)?));
                 }
             }
             for (column, label) in OWN_COLUMNS {
@@ -233,6 +229,15 @@ fn own_column(array: &ArrayRef) -> Result<Column, Error> {
     })
 }
 
+fn promoted_column(array: &ArrayRef) -> Result<Column, Error> {
+    Ok(match array.data_type() {
+        DataType::Int64 => Column::Int64(Arc::clone(array)),
+        DataType::Float64 => Column::Double(Arc::clone(array)),
+        DataType::Boolean => Column::Bool(array.as_boolean().clone()),
+        _ => Column::Text(text(array)?),
+    })
+}
+
 impl Column {
     fn add(&self, row: usize, name: NameId, labels: &mut RowLabels, names: &mut Names) {
         match self {
@@ -252,7 +257,19 @@ impl Column {
                     labels.add_metadata(name, names, |output| push_integer(number, output));
                 }
             }
-            Self::Text(_) | Self::Hex(_) => {}
+            Self::Double(array) => {
+                let doubles = array.as_primitive_opt::<Float64Type>();
+                if let Some(doubles) = doubles.filter(|doubles| doubles.is_valid(row)) {
+                    labels.add_metadata(name, names, |output| {
+                        push_double(doubles.value(row), output);
+                    });
+                }
+            }
+            Self::Bool(array) if array.is_valid(row) => {
+                let text = if array.value(row) { "true" } else { "false" };
+                labels.add_metadata(name, names, |output| output.push_str(text));
+            }
+            Self::Text(_) | Self::Hex(_) | Self::Bool(_) => {}
         }
     }
 }

@@ -30,7 +30,10 @@ mod stages;
 mod tests;
 mod usage;
 
+use std::borrow::Cow;
+
 use arrow::array::StringArray;
+use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 use plan::node::{Scan, Unwrap};
 use plan::{Expr, Node};
@@ -182,9 +185,9 @@ impl Pipeline {
         self.pushable.clone()
     }
 
-    /// Columns of `Table::Logs` that `run` reads.
-    pub(crate) fn needs(&self, wanted: &Wanted) -> Vec<&'static str> {
-        Usage::new(self, wanted).columns(self)
+    /// Columns of `schema`, the layout of the logs table, that `run` reads.
+    pub(crate) fn needs(&self, wanted: &Wanted, schema: &Schema) -> Vec<Cow<'static, str>> {
+        Usage::new(self, wanted).columns(self, schema)
     }
 
     /// Runs the stages; rows of streams that `streams` does not know are left out.

@@ -1,5 +1,6 @@
 //! Pipelines over small batches, held against what Loki is known to answer.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -132,7 +133,7 @@ fn template(parts: Vec<TemplatePart>) -> Template {
 fn run(node: Node, records: &[Record], stream: &[(&str, &str)], wanted: &Wanted) -> Outcome {
     let (pipeline, _) = Pipeline::compile(node).expect("the chain is one of log rows");
     let all = batch(records);
-    let needed = pipeline.needs(wanted);
+    let needed = pipeline.needs(wanted, &Table::Logs.schema());
     let at: Vec<usize> =
         needed.iter().map(|name| all.schema().index_of(name).expect("it exists")).collect();
     let rows = all.project(&at).expect("the columns exist");
@@ -150,7 +151,7 @@ fn run(node: Node, records: &[Record], stream: &[(&str, &str)], wanted: &Wanted)
 
 struct Outcome {
     rows: Result<PipelineRows, String>,
-    needed: Vec<&'static str>,
+    needed: Vec<Cow<'static, str>>,
 }
 
 const APP: &[(&str, &str)] = &[("app", "a")];

@@ -1,8 +1,11 @@
 //! Which labels and columns a query needs: what it does not name is neither read nor parsed.
 
+use std::borrow::Cow;
+
+use arrow::datatypes::Schema;
 use plan::Expr;
 use schemas::model::Grouping;
-use schemas::tables::{PromotedType, Table, columns, promoted};
+use schemas::tables::{attribute_of, columns};
 
 use super::attributes::label_name;
 use super::level::LEVEL_NAMES;
@@ -124,16 +127,16 @@ impl Usage {
         Self { names, parsed, metadata, level, line, keeps_errors, grouping: grouped }
     }
 
-    /// The columns of `Table::Logs` that are read.
-    pub(super) fn columns(&self, pipeline: &Pipeline) -> Vec<&'static str> {
-        let mut needed = vec![columns::STREAM_ID, columns::TIME_NS];
+    /// The columns of `schema`, the layout of the logs table, that are read.
+    pub(super) fn columns(&self, pipeline: &Pipeline, schema: &Schema) -> Vec<Cow<'static, str>> {
+        let mut needed = [columns::STREAM_ID, columns::TIME_NS].map(Cow::Borrowed).to_vec();
         if self.line || !pipeline.line_filters.is_empty() {
-            needed.push(columns::BODY);
+            needed.push(columns::BODY.into());
         }
         if self.metadata.is_empty() {
             return needed;
         }
-        needed.push(columns::ATTRIBUTES);
+        needed.push(columns::ATTRIBUTES.into());
         let is_needed = |label: &str| match &self.metadata {
             Needed::All => true,
             Needed::Only(..) => self.names.find(label).is_some_and(|id| self.metadata.has(id)),
@@ -141,12 +144,12 @@ impl Usage {
         for (column, label) in OWN_COLUMNS {
             let tells_level = self.level && matches!(*label, "severity_number" | "severity_text");
             if is_needed(label) || tells_level {
-                needed.push(column);
+                needed.push(Cow::Borrowed(column));
             }
         }
-        for attribute in promoted(Table::Logs) {
-            if is_needed(&label_name(attribute.key)) {
-                needed.push(attribute.column);
+        for field in schema.fields() {
+            if attribute_of(field.name()).is_some_and(|(_, key)| is_needed(&label_name(key))) {
+                needed.push(Cow::Owned(field.name().clone()));
             }
         }
         needed
@@ -164,14 +167,6 @@ pub(super) const OWN_COLUMNS: &[(&str, &str)] = &[
     (columns::SPAN_ID, "span_id"),
     (columns::EVENT_NAME, "event_name"),
 ];
-
-/// Promoted columns with their labels and whether they hold integers.
-pub(super) fn promoted_columns() -> impl Iterator<Item = (&'static str, String, bool)> {
-    promoted(Table::Logs).iter().map(|attribute| {
-        let integer = attribute.value_type == PromotedType::Int;
-        (attribute.column, label_name(attribute.key), integer)
-    })
-}
 
 /// Adds the names without `_extracted`: whoever asks for the one depends on the other.
 fn add_bases(ids: &mut Vec<NameId>, names: &mut Names) {

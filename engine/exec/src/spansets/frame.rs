@@ -8,7 +8,7 @@ use arrow::array::{
 };
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::{cast, take, take_record_batch};
-use arrow::datatypes::{DataType, Int32Type, Int64Type};
+use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, Schema};
 use plan::Expr;
 use schemas::tables::columns;
 
@@ -60,10 +60,10 @@ impl Frame {
         let Some(values) = values.as_struct_opt() else {
             return Err(internal(format!("column {name} is not a list of structs")));
         };
-        let wanted: Vec<usize> = columns_read(expr)
+        let wanted: Vec<usize> = columns_read(expr, self.schema())
             .into_iter()
-            .filter(|column| *column != name)
-            .filter_map(|column| self.spans.schema().index_of(column).ok())
+            .filter(|column| column != name)
+            .filter_map(|column| self.schema().index_of(&column).ok())
             .collect();
         let spans = take_rows(&self.spans.project(&wanted).map_err(arrow_error)?, &owners)?;
         let rows = owners.len();
@@ -75,6 +75,11 @@ impl Frame {
         }
         let items = Self { spans, items: unnested, rows };
         Ok(Unnested { items, owners, lists })
+    }
+
+    /// The columns of the spans, which tell what is promoted.
+    pub(super) fn schema(&self) -> &Schema {
+        self.spans.schema_ref()
     }
 
     /// Number of rows.
@@ -97,8 +102,8 @@ impl Frame {
     }
 
     /// Nanoseconds from the spans' starts to the times of the items.
-    pub(super) fn since_start(&self, place: Place) -> Result<Int64Array, Error> {
-        let times = self.column(place.items, place.column)?;
+    pub(super) fn since_start(&self, place: &Place) -> Result<Int64Array, Error> {
+        let times = self.column(place.items, &place.column)?;
         let starts = self.column(Items::Spans, columns::START_NS)?;
         let (Some(times), Some(starts)) =
             (times.as_primitive_opt::<Int64Type>(), starts.as_primitive_opt::<Int64Type>())
@@ -139,7 +144,7 @@ pub(super) struct Reader {
 impl Reader {
     /// A reader of an attribute or intrinsic; `None` for other expressions.
     pub(super) fn new(frame: &Frame, expr: &Expr) -> Result<Option<Self>, Error> {
-        let Some((key, places)) = places(expr) else { return Ok(None) };
+        let Some((key, places)) = places(expr, frame.schema()) else { return Ok(None) };
         Self::of(frame, key, &places).map(Some)
     }
 
@@ -147,7 +152,7 @@ impl Reader {
     pub(super) fn of(frame: &Frame, key: &str, places: &[Place]) -> Result<Self, Error> {
         let mut columns = Vec::new();
         let mut starts = None;
-        for place in places.iter().copied() {
+        for place in places.iter().cloned() {
             if place.form == Form::SinceStart {
                 let column = frame.column(Items::Spans, columns::START_NS)?;
                 starts = column.as_primitive_opt::<Int64Type>().cloned();
@@ -159,12 +164,12 @@ impl Reader {
                         return Err(internal(format!("column {name} is not a list")));
                     };
                     let inner = list.values().as_struct_opt();
-                    let Some(inner) = inner.and_then(|it| it.column_by_name(place.column)) else {
+                    let Some(inner) = inner.and_then(|it| it.column_by_name(&place.column)) else {
                         return Err(internal(format!("{name} lacks {}", place.column)));
                     };
                     (Arc::clone(inner), Some(list.clone()))
                 }
-                _ => (frame.column(place.items, place.column)?, None),
+                _ => (frame.column(place.items, &place.column)?, None),
             };
             columns.push((place, plain(column)?, list));
         }
@@ -175,12 +180,12 @@ impl Reader {
     pub(super) fn value(&self, row: usize) -> Value<'_> {
         for (place, column, list) in &self.columns {
             let value = match list {
-                None => self.cell(*place, column, row, row),
+                None => self.cell(place, column, row, row),
                 Some(list) if list.is_null(row) => Value::Absent,
                 Some(list) => {
                     let offsets = list.value_offsets();
                     (offsets[row]..offsets[row + 1])
-                        .map(|at| self.cell(*place, column, at as usize, row))
+                        .map(|at| self.cell(place, column, at as usize, row))
                         .find(|value| *value != Value::Absent)
                         .unwrap_or(Value::Absent)
                 }
@@ -192,12 +197,14 @@ impl Reader {
         Value::Absent
     }
 
-    fn cell<'a>(&'a self, place: Place, column: &'a ArrayRef, at: usize, row: usize) -> Value<'a> {
+    fn cell<'a>(&'a self, place: &Place, column: &'a ArrayRef, at: usize, row: usize) -> Value<'a> {
         let text = || text_at(column, at);
         match place.form {
             Form::Text => text().map_or(Value::Absent, Value::text),
             Form::TextOrEmpty => Value::text(text().unwrap_or_default()),
             Form::Int => int_at(column, at).map_or(Value::Absent, Value::Int),
+            Form::Float => float_at(column, at).map_or(Value::Absent, Value::Float),
+            Form::Bool => bool_at(column, at).map_or(Value::Absent, Value::Bool),
             Form::Duration => int_at(column, at).map_or(Value::Absent, Value::Duration),
             Form::Status => code_at(column, at).map_or(Value::Absent, Value::Status),
             Form::Kind => code_at(column, at).map_or(Value::Absent, Value::Kind),
@@ -245,6 +252,18 @@ pub(super) fn text_at(column: &ArrayRef, row: usize) -> Option<&str> {
 pub(super) fn int_at(column: &ArrayRef, row: usize) -> Option<i64> {
     let ints = column.as_primitive_opt::<Int64Type>()?;
     (!ints.is_null(row)).then(|| ints.value(row))
+}
+
+/// The double in a row.
+fn float_at(column: &ArrayRef, row: usize) -> Option<f64> {
+    let floats = column.as_primitive_opt::<Float64Type>()?;
+    (!floats.is_null(row)).then(|| floats.value(row))
+}
+
+/// The truth in a row.
+fn bool_at(column: &ArrayRef, row: usize) -> Option<bool> {
+    let bools = column.as_boolean_opt()?;
+    (!bools.is_null(row)).then(|| bools.value(row))
 }
 
 /// The code in a row.

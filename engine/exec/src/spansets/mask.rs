@@ -134,15 +134,17 @@ fn test_of(expr: &Expr) -> Option<(&Expr, Test<'_>)> {
         }
         _ => return None,
     };
-    places(value).map(|_| (value, test))
+    matches!(value, Expr::Attribute(_) | Expr::Intrinsic(_)).then_some((value, test))
 }
 
 fn tested(value: &Expr, test: &Test<'_>, frame: &Frame) -> Result<BooleanArray, Error> {
-    let Some((key, places)) = places(value) else { return Ok(constant(false, frame)) };
+    let Some((key, places)) = places(value, frame.schema()) else {
+        return Ok(constant(false, frame));
+    };
     let mut answers: Option<BooleanArray> = None;
     for (at, place) in places.iter().enumerate() {
         let is_last = at + 1 == places.len();
-        let next = |place: &Place| probe(frame, key, *place, test, is_last);
+        let next = |place: &Place| probe(frame, key, place, test, is_last);
         answers = Some(match answers {
             None => next(place)?,
             Some(first) if first.null_count() == 0 => first,

@@ -27,7 +27,10 @@ mod structure;
 mod tests;
 mod value;
 
+use std::borrow::Cow;
+
 use arrow::array::{BooleanArray, RecordBatch};
+use arrow::datatypes::Schema;
 use plan::Expr;
 
 use crate::Error;
@@ -38,13 +41,13 @@ pub(crate) use search::Search;
 
 /// For each row of spans whether a predicate holds; never null.
 ///
-/// Rows have at least the columns of [`columns_of`].
+/// Rows have at least the columns of [`columns_of`] for the layout of their table.
 pub(crate) fn mask(predicate: &Expr, rows: &RecordBatch) -> Result<BooleanArray, Error> {
     search::check(predicate)?;
     mask::mask(predicate, &frame::Frame::spans(rows))
 }
 
-/// Columns of `Table::Spans` that a predicate reads.
-pub(crate) fn columns_of(predicate: &Expr) -> Vec<&'static str> {
-    place::columns_read(predicate)
+/// Columns of `schema`, the layout of the spans table, that a predicate reads.
+pub(crate) fn columns_of(predicate: &Expr, schema: &Schema) -> Vec<Cow<'static, str>> {
+    place::columns_read(predicate, schema)
 }

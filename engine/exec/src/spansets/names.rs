@@ -1,5 +1,6 @@
 //! Which attribute keys and which values occur among spans.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use plan::Expr;
 use plan::expr::Intrinsic;
 use plan::node::DistinctOf;
 use schemas::model::Scope;
-use schemas::tables::{Table, columns as stored, promoted};
+use schemas::tables::{attribute_of, columns as stored};
 
 use super::frame::{Frame, Reader, arrow_error, internal, plain, text_at};
 use super::json::members;
@@ -58,23 +59,25 @@ impl Names {
         names
     }
 
-    /// Columns of `Table::Spans` that `push` reads.
-    pub(crate) fn columns(&self) -> Vec<&'static str> {
+    /// Columns of `schema`, the layout of the spans table, that `push` reads.
+    pub(crate) fn columns(&self, schema: &Schema) -> Vec<Cow<'static, str>> {
         match &self.of {
             DistinctOf::AttributeKeys => {
-                let objects = OBJECTS.iter().chain(&LISTS).map(|(column, _)| *column);
-                let promoted = promoted(Table::Spans).iter().map(|it| it.column);
-                objects.chain(promoted).collect()
+                let objects =
+                    OBJECTS.iter().chain(&LISTS).map(|(column, _)| Cow::Borrowed(*column));
+                let names = schema.fields().iter().map(|field| field.name());
+                let promoted = names.filter(|name| attribute_of(name).is_some());
+                objects.chain(promoted.map(|name| Cow::Owned(name.clone()))).collect()
             }
             DistinctOf::IntrinsicValues(Intrinsic::RootName) => {
-                vec![stored::PARENT_SPAN_ID, stored::NAME]
+                vec![stored::PARENT_SPAN_ID.into(), stored::NAME.into()]
             }
             DistinctOf::IntrinsicValues(Intrinsic::RootServiceName) => {
-                vec![stored::PARENT_SPAN_ID, stored::SERVICE]
+                vec![stored::PARENT_SPAN_ID.into(), stored::SERVICE.into()]
             }
             _ => {
-                let column = |it: Place| it.items.list_column().unwrap_or(it.column);
-                self.places().into_iter().map(column).collect()
+                let column = |it: Place| it.items.list_column().map_or(it.column, Cow::Borrowed);
+                self.places(schema).into_iter().map(column).collect()
             }
         }
     }
@@ -119,10 +122,11 @@ impl Names {
         if rows.num_rows() > 0 {
             self.add(Scope::Resource.name(), "service.name");
         }
-        for known in promoted(Table::Spans) {
-            let column = column(rows, known.column)?;
-            if column.logical_null_count() < column.len() {
-                self.add(known.scope.name(), known.key);
+        for (field, column) in rows.schema_ref().fields().iter().zip(rows.columns()) {
+            if let Some((scope, key)) = attribute_of(field.name())
+                && column.logical_null_count() < column.len()
+            {
+                self.add(scope.name(), key);
             }
         }
         for (name, scope) in OBJECTS {
@@ -164,9 +168,9 @@ impl Names {
         Ok(())
     }
 
-    fn places(&self) -> Vec<Place> {
+    fn places(&self, schema: &Schema) -> Vec<Place> {
         match &self.of {
-            DistinctOf::AttributeValues(attribute) => attribute_places(attribute),
+            DistinctOf::AttributeValues(attribute) => attribute_places(attribute, schema),
             // Durations and ids are not listed: nobody picks one from a list.
             DistinctOf::IntrinsicValues(
                 Intrinsic::Name
@@ -175,40 +179,38 @@ impl Names {
                 | Intrinsic::InstrumentationName
                 | Intrinsic::InstrumentationVersion
                 | Intrinsic::TraceState,
-            ) => self.reference().map_or_else(Vec::new, |(_, places)| places),
+            ) => match &self.of {
+                DistinctOf::IntrinsicValues(known) => intrinsic_place(*known).into_iter().collect(),
+                _ => Vec::new(),
+            },
             _ => Vec::new(),
         }
     }
 
-    fn reference(&self) -> Option<(Expr, Vec<Place>)> {
+    fn reference(&self) -> Option<Expr> {
         match &self.of {
-            DistinctOf::AttributeValues(attribute) => {
-                Some((Expr::Attribute(attribute.clone()), attribute_places(attribute)))
-            }
-            DistinctOf::IntrinsicValues(intrinsic) => {
-                let places = intrinsic_place(*intrinsic).into_iter().collect();
-                Some((Expr::Intrinsic(*intrinsic), places))
-            }
+            DistinctOf::AttributeValues(attribute) => Some(Expr::Attribute(attribute.clone())),
+            DistinctOf::IntrinsicValues(intrinsic) => Some(Expr::Intrinsic(*intrinsic)),
             _ => None,
         }
     }
 
     fn push_values(&mut self, rows: &RecordBatch) -> Result<(), Error> {
-        let Some((expr, _)) = self.reference() else { return Ok(()) };
+        let Some(expr) = self.reference() else { return Ok(()) };
         let key = match &expr {
             Expr::Attribute(attribute) => attribute.key.as_str(),
             _ => "",
         };
         let spans = Frame::spans(rows);
-        for place in self.places() {
+        for place in self.places(rows.schema_ref()) {
             let frame = match place.items {
                 Items::Spans => spans.clone(),
                 items => spans.unnested(items, &expr)?.items,
             };
-            let present = probe(&frame, key, place, &Test::Exists, true)?;
-            let reader = Reader::of(&frame, key, &[place])?;
+            let present = probe(&frame, key, &place, &Test::Exists, true)?;
+            let reader = Reader::of(&frame, key, std::slice::from_ref(&place))?;
             let mut seen_entries = AHashSet::new();
-            let column = frame.column(place.items, place.column)?;
+            let column = frame.column(place.items, &place.column)?;
             let dictionary = column.as_dictionary_opt::<Int32Type>();
             for row in 0..frame.len() {
                 let is_seen = |entry| !seen_entries.insert(entry);

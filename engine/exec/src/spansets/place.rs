@@ -7,11 +7,17 @@
 //! | `.x` | the places of `span.x`, then those of `resource.x` |
 //! | `event.x`, `link.x` | the overflow object of each event or link |
 //! | an intrinsic | its column |
+//!
+//! Which attributes are promoted is told by a schema: that of the table's layout when columns are
+//! chosen, that of the rows when they are read.
 
+use std::borrow::Cow;
+
+use arrow::datatypes::Schema;
 use plan::Expr;
 use plan::expr::Intrinsic;
 use schemas::model::{Attribute, Scope};
-use schemas::tables::{PromotedType, Table, columns, promoted};
+use schemas::tables::{PromotedType, column_of, columns};
 
 const SERVICE_NAME: &str = "service.name";
 
@@ -46,6 +52,10 @@ pub(super) enum Form {
     TextOrEmpty,
     /// 64-bit integer; null is absent.
     Int,
+    /// Double; null is absent.
+    Float,
+    /// Null is absent.
+    Bool,
     /// Nanoseconds.
     Duration,
     /// Code of a status.
@@ -64,23 +74,23 @@ pub(super) enum Form {
 }
 
 /// A column, and how to read it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) items: Items,
-    pub(super) column: &'static str,
+    pub(super) column: Cow<'static, str>,
     pub(super) form: Form,
 }
 
 /// The places of an attribute, in the order they are asked.
-pub(super) fn attribute_places(attribute: &Attribute) -> Vec<Place> {
+pub(super) fn attribute_places(attribute: &Attribute, schema: &Schema) -> Vec<Place> {
     match attribute.scope {
         None => {
-            let mut places = span_places(&attribute.key);
-            places.extend(resource_places(&attribute.key));
+            let mut places = span_places(&attribute.key, schema);
+            places.extend(resource_places(&attribute.key, schema));
             places
         }
-        Some(Scope::Span) => span_places(&attribute.key),
-        Some(Scope::Resource) => resource_places(&attribute.key),
+        Some(Scope::Span) => span_places(&attribute.key, schema),
+        Some(Scope::Resource) => resource_places(&attribute.key, schema),
         Some(Scope::Instrumentation) => vec![json(Items::Spans, columns::SCOPE_ATTRIBUTES)],
         Some(Scope::Event) => vec![json(Items::Events, columns::ATTRIBUTES)],
         Some(Scope::Link) => vec![json(Items::Links, columns::ATTRIBUTES)],
@@ -89,32 +99,36 @@ pub(super) fn attribute_places(attribute: &Attribute) -> Vec<Place> {
 }
 
 fn json(items: Items, column: &'static str) -> Place {
-    Place { items, column, form: Form::Json }
+    Place { items, column: Cow::Borrowed(column), form: Form::Json }
 }
 
-fn span_places(key: &str) -> Vec<Place> {
-    let mut places = promoted_place(Scope::Span, key);
+fn span_places(key: &str, schema: &Schema) -> Vec<Place> {
+    let mut places = promoted_place(Scope::Span, key, schema);
     places.push(json(Items::Spans, columns::ATTRIBUTES));
     places
 }
 
-fn resource_places(key: &str) -> Vec<Place> {
+fn resource_places(key: &str, schema: &Schema) -> Vec<Place> {
     if key == SERVICE_NAME {
-        return vec![Place { items: Items::Spans, column: columns::SERVICE, form: Form::Text }];
+        let column = Cow::Borrowed(columns::SERVICE);
+        return vec![Place { items: Items::Spans, column, form: Form::Text }];
     }
-    let mut places = promoted_place(Scope::Resource, key);
+    let mut places = promoted_place(Scope::Resource, key, schema);
     places.push(json(Items::Spans, columns::RESOURCE_ATTRIBUTES));
     places
 }
 
-fn promoted_place(scope: Scope, key: &str) -> Vec<Place> {
-    let known = promoted(Table::Spans).iter().find(|it| it.scope == scope && it.key == key);
-    let Some(known) = known else { return Vec::new() };
-    let form = match known.value_type {
-        PromotedType::Text | PromotedType::UniqueText => Form::Text,
-        PromotedType::Int => Form::Int,
+fn promoted_place(scope: Scope, key: &str, schema: &Schema) -> Vec<Place> {
+    let column = column_of(scope, key);
+    let Ok(field) = schema.field_with_name(&column) else { return Vec::new() };
+    let form = match PromotedType::of_data_type(field.data_type()) {
+        Some(PromotedType::Int) => Form::Int,
+        Some(PromotedType::Double) => Form::Float,
+        Some(PromotedType::Bool) => Form::Bool,
+        // Readers may make views or plain texts of dictionaries.
+        Some(PromotedType::Text | PromotedType::UniqueText) | None => Form::Text,
     };
-    vec![Place { items: Items::Spans, column: known.column, form }]
+    vec![Place { items: Items::Spans, column: Cow::Owned(column), form }]
 }
 
 /// The place of an intrinsic; `None` for those that only a whole trace knows.
@@ -143,13 +157,13 @@ pub(super) fn intrinsic_place(intrinsic: Intrinsic) -> Option<Place> {
         | Intrinsic::NestedSetLeft
         | Intrinsic::NestedSetRight => return None,
     };
-    Some(Place { items, column, form })
+    Some(Place { items, column: Cow::Borrowed(column), form })
 }
 
-/// What a value is called by, and where it is looked for.
-pub(super) fn places(expr: &Expr) -> Option<(&str, Vec<Place>)> {
+/// What a value is called by, and where it is looked for among columns of `schema`.
+pub(super) fn places<'a>(expr: &'a Expr, schema: &Schema) -> Option<(&'a str, Vec<Place>)> {
     match expr {
-        Expr::Attribute(attribute) => Some((&attribute.key, attribute_places(attribute))),
+        Expr::Attribute(attribute) => Some((&attribute.key, attribute_places(attribute, schema))),
         Expr::Intrinsic(intrinsic) => Some(("", intrinsic_place(*intrinsic).into_iter().collect())),
         _ => None,
     }
@@ -178,8 +192,8 @@ pub(super) fn for_each_reference<'a>(expr: &'a Expr, each: &mut impl FnMut(&'a E
     }
 }
 
-/// The columns of `Table::Spans` that an expression reads, each once.
-pub(super) fn columns_read(expr: &Expr) -> Vec<&'static str> {
+/// The columns of `schema` that an expression reads, each once.
+pub(super) fn columns_read(expr: &Expr, schema: &Schema) -> Vec<Cow<'static, str>> {
     let mut read = Vec::new();
     let mut add = |column| {
         if !read.contains(&column) {
@@ -187,10 +201,10 @@ pub(super) fn columns_read(expr: &Expr) -> Vec<&'static str> {
         }
     };
     for_each_reference(expr, &mut |reference| {
-        for place in places(reference).map(|(_, places)| places).unwrap_or_default() {
-            add(place.items.list_column().unwrap_or(place.column));
+        for place in places(reference, schema).map(|(_, places)| places).unwrap_or_default() {
+            add(place.items.list_column().map_or(place.column, Cow::Borrowed));
             if place.form == Form::SinceStart {
-                add(columns::START_NS);
+                add(Cow::Borrowed(columns::START_NS));
             }
         }
     });
@@ -199,9 +213,11 @@ pub(super) fn columns_read(expr: &Expr) -> Vec<&'static str> {
 
 /// The lists that an expression reads.
 pub(super) fn lists_read(expr: &Expr) -> Vec<Items> {
+    // Nothing in a list is promoted, so no schema is asked.
+    let none = Schema::empty();
     let mut lists = Vec::new();
     for_each_reference(expr, &mut |reference| {
-        for place in places(reference).map(|(_, places)| places).unwrap_or_default() {
+        for place in places(reference, &none).map(|(_, places)| places).unwrap_or_default() {
             if place.items != Items::Spans && !lists.contains(&place.items) {
                 lists.push(place.items);
             }

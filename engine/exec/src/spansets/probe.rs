@@ -6,7 +6,7 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
-use arrow::datatypes::{Int32Type, Int64Type};
+use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use memchr::memmem;
 use plan::expr::CompareOp;
 
@@ -22,7 +22,7 @@ use crate::Error;
 pub(super) fn probe(
     frame: &Frame,
     key: &str,
-    place: Place,
+    place: &Place,
     test: &Test<'_>,
     is_last: bool,
 ) -> Result<BooleanArray, Error> {
@@ -30,7 +30,7 @@ pub(super) fn probe(
     if place.form == Form::SinceStart {
         return Ok(ints(&frame.since_start(place)?, test, Value::Duration));
     }
-    let column = plain(frame.column(place.items, place.column)?)?;
+    let column = plain(frame.column(place.items, &place.column)?)?;
     let codes = |wrap: fn(i32) -> Value<'static>| {
         let codes = column.as_primitive_opt::<Int32Type>().ok_or_else(wrong)?;
         // There are a handful of codes: ask once for each of them.
@@ -50,6 +50,16 @@ pub(super) fn probe(
             let values = column.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
             let wrap = if place.form == Form::Int { Value::Int } else { Value::Duration };
             Ok(ints(values, test, wrap))
+        }
+        Form::Float => {
+            let values = column.as_primitive_opt::<Float64Type>().ok_or_else(wrong)?;
+            Ok(BooleanArray::from_unary(values, |value| test.holds(&Value::Float(value))))
+        }
+        Form::Bool => {
+            let values = column.as_boolean_opt().ok_or_else(wrong)?;
+            let known = [false, true].map(|value| test.holds(&Value::Bool(value)));
+            let answers = values.iter().map(|value| value.map(|value| known[usize::from(value)]));
+            Ok(answers.collect())
         }
         Form::Status => codes(Value::Status),
         Form::Kind => codes(Value::Kind),

@@ -1,7 +1,10 @@
 //! Compiling a search: filters split into what a span can tell and what only its trace can.
 
+use std::borrow::Cow;
+
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::or;
+use arrow::datatypes::Schema;
 use plan::expr::{CompareOp, Intrinsic};
 use plan::node::{Filter, SpansetAggregate, SpansetOp, SpansetRelation};
 use plan::{Expr, Node};
@@ -85,9 +88,9 @@ impl Search {
         self.range
     }
 
-    /// Columns of `Table::Spans` that deciding and reporting read.
-    pub(crate) fn columns(&self) -> Vec<&'static str> {
-        let mut read = vec![
+    /// Columns of `schema`, the layout of the spans table, that deciding and reporting read.
+    pub(crate) fn columns(&self, schema: &Schema) -> Vec<Cow<'static, str>> {
+        let always = [
             columns::TRACE_ID,
             columns::SPAN_ID,
             columns::PARENT_SPAN_ID,
@@ -95,10 +98,11 @@ impl Search {
             columns::DURATION_NS,
             columns::NAME,
         ];
+        let mut read = always.map(Cow::Borrowed).to_vec();
         let leaves = self.leaves.iter().filter_map(|leaf| leaf.row.as_ref());
         let reported = self.reported.iter().map(|(_, expr)| expr);
         for expr in leaves.chain(&self.measured).chain(reported) {
-            for column in columns_read(expr) {
+            for column in columns_read(expr, schema) {
                 if !read.contains(&column) {
                     read.push(column);
                 }

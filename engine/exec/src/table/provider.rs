@@ -40,7 +40,7 @@ impl SnapshotTable {
 #[async_trait]
 impl TableProvider for SnapshotTable {
     fn schema(&self) -> SchemaRef {
-        self.table.schema()
+        Arc::clone(self.snapshot.layout(self.table).schema())
     }
 
     fn table_type(&self) -> TableType {

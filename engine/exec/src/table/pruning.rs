@@ -8,23 +8,23 @@ use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
-use schemas::tables::Table;
+use schemas::tables::{Table, TableLayout};
 use storage::Segment;
 
 /// The segments that may hold a row that satisfies `predicate`, judged by the ranges of their
 /// sort key alone.
 pub(super) fn keep(
     segments: Vec<Arc<Segment>>,
-    table: Table,
+    layout: &TableLayout,
     predicate: &Arc<dyn PhysicalExpr>,
 ) -> datafusion::error::Result<Vec<Arc<Segment>>> {
     let pruning = PruningPredicateBuilder::new()
-        .with_file_schema(table.schema())
+        .with_file_schema(Arc::clone(layout.schema()))
         .build(Arc::clone(predicate));
     let Some(pruning) = pruning else {
         return Ok(segments);
     };
-    let kept = pruning.prune(&Ranges { segments: &segments, table })?;
+    let kept = pruning.prune(&Ranges { segments: &segments, table: layout.table() })?;
     Ok(segments
         .into_iter()
         .zip(kept)

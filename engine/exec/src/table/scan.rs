@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::DFSchema;
 use datafusion::datasource::listing::PartitionedFile;
@@ -21,8 +22,8 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::union::UnionExec;
 use schemas::model::TimeRange;
-use schemas::tables::Table;
-use storage::{Segment, Snapshot};
+use schemas::tables::{Table, TableLayout};
+use storage::{Segment, Snapshot, fit};
 
 use super::pruning;
 use crate::output::QueryStats;
@@ -38,7 +39,7 @@ pub(crate) struct ScanRequest<'a> {
     pub(crate) table: Table,
     /// Rows outside may be returned unless `filter` refuses them; segments outside are not read.
     pub(crate) range: TimeRange,
-    /// Positions of the columns wanted, in the order wanted.
+    /// Positions in the table's layout of the columns wanted, in the order wanted.
     pub(crate) projection: Vec<usize>,
     /// Rows that do not satisfy it are left out, as far as Parquet can tell: exact for integer,
     /// text and binary columns, not for nested ones.
@@ -59,24 +60,14 @@ pub(crate) fn scan(
     runtime: &RuntimeEnv,
     stats: &QueryStats,
 ) -> datafusion::error::Result<Scanned> {
-    let schema = request.table.schema();
+    let layout = request.snapshot.layout(request.table);
     let table = request.snapshot.table(request.table);
-    let predicate = match &request.filter {
-        None => None,
-        Some(filter) => {
-            let names = DFSchema::try_from(Arc::clone(&schema))?;
-            Some(create_physical_expr(
-                filter,
-                &names,
-                &ExecutionProps::new(),
-                &PhysicalPlanningContext::default(),
-            )?)
-        }
-    };
+    let predicate =
+        request.filter.as_ref().map(|filter| physical(filter, layout.schema())).transpose()?;
     let in_range = table.segments_in(&request.range);
     let opened = match &predicate {
         None => in_range,
-        Some(predicate) => pruning::keep(in_range, request.table, predicate)?,
+        Some(predicate) => pruning::keep(in_range, &layout, predicate)?,
     };
     let pruned = table.segments.len() - opened.len();
     stats.segments_pruned.fetch_add(pruned as u64, Ordering::Relaxed);
@@ -84,9 +75,9 @@ pub(crate) fn scan(
     let segments = if opened.is_empty() {
         None
     } else {
-        Some(open(&request, &opened, predicate.as_ref(), runtime)?)
+        Some(open(&request, &layout, &opened, predicate, runtime)?)
     };
-    let memtable = buffered(&request, &table.batches, predicate)?;
+    let memtable = buffered(&request, &layout, &table.batches)?;
     Ok(Scanned { segments, memtable })
 }
 
@@ -100,13 +91,14 @@ pub(crate) fn union(scanned: Scanned) -> datafusion::error::Result<Arc<dyn Execu
 
 fn open(
     request: &ScanRequest<'_>,
+    layout: &TableLayout,
     opened: &[Arc<Segment>],
-    predicate: Option<&Arc<dyn PhysicalExpr>>,
+    predicate: Option<Arc<dyn PhysicalExpr>>,
     runtime: &RuntimeEnv,
 ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
     let cache = runtime.cache_manager.get_file_metadata_cache();
     let objects = Arc::clone(&request.snapshot.objects);
-    let mut source = ParquetSource::new(request.table.schema())
+    let mut source = ParquetSource::new(Arc::clone(layout.schema()))
         .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(
             objects, cache,
         )))
@@ -115,7 +107,7 @@ fn open(
         .with_enable_page_index(true)
         .with_bloom_filter_on_read(true);
     if let Some(predicate) = predicate {
-        source = source.with_predicate(Arc::clone(predicate));
+        source = source.with_predicate(predicate);
     }
     let groups = opened.iter().map(|segment| {
         let hint = usize::try_from(segment.footer_bytes).unwrap_or(0).max(8);
@@ -130,25 +122,41 @@ fn open(
     Ok(DataSourceExec::from_data_source(config))
 }
 
+/// Rows that are not in segments. Only the columns that are asked for are laid out: batches that
+/// are older than a column get nulls for it.
 fn buffered(
     request: &ScanRequest<'_>,
+    layout: &TableLayout,
     batches: &[RecordBatch],
-    predicate: Option<Arc<dyn PhysicalExpr>>,
 ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
-    let schema = request.table.schema();
+    let wanted = layout.schema().project(&request.projection)?;
     if batches.is_empty() {
-        return Ok(Arc::new(EmptyExec::new(Arc::new(schema.project(&request.projection)?))));
+        return Ok(Arc::new(EmptyExec::new(Arc::new(wanted))));
     }
-    let partitions = [batches.to_vec()];
-    match predicate {
-        None => {
-            let projection = Some(request.projection.clone());
-            Ok(MemorySourceConfig::try_new_exec(&partitions, schema, projection)?)
-        }
-        Some(predicate) => {
-            let memory = MemorySourceConfig::try_new_exec(&partitions, schema, None)?;
-            let filter = FilterExec::try_new(predicate, memory)?;
-            super::memtable::project(Arc::new(filter), &request.projection)
+    let mut read = request.projection.clone();
+    for column in request.filter.iter().flat_map(Expr::column_refs) {
+        let at = layout.schema().index_of(&column.name)?;
+        if !read.contains(&at) {
+            read.push(at);
         }
     }
+    let schema = Arc::new(layout.schema().project(&read)?);
+    let fitted = batches.iter().map(|batch| fit(batch, &schema));
+    let fitted = fitted.collect::<Result<Vec<_>, _>>()?;
+    let memory = MemorySourceConfig::try_new_exec(&[fitted], Arc::clone(&schema), None)?;
+    match &request.filter {
+        None => Ok(memory),
+        Some(filter) => {
+            let filter = FilterExec::try_new(physical(filter, &schema)?, memory)?;
+            let wanted: Vec<usize> = (0..request.projection.len()).collect();
+            super::memtable::project(Arc::new(filter), &wanted)
+        }
+    }
+}
+
+/// A filter over columns of `schema`.
+fn physical(filter: &Expr, schema: &SchemaRef) -> datafusion::error::Result<Arc<dyn PhysicalExpr>> {
+    let names = DFSchema::try_from(Arc::clone(schema))?;
+    let context = PhysicalPlanningContext::default();
+    create_physical_expr(filter, &names, &ExecutionProps::new(), &context)
 }

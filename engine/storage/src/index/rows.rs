@@ -6,7 +6,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, Int64Array, MapArray, RecordBatch, StringArray,
 };
 use arrow::datatypes::{Int32Type, Int64Type};
-use schemas::tables::{Table, columns, day_of_ms, day_of_ns, promoted};
+use schemas::tables::{Table, TableLayout, columns, day_of_ms, day_of_ns};
 
 use crate::{Error, ErrorKind};
 
@@ -54,11 +54,12 @@ impl<'a> Rows<'a> {
             let id = integers(batch, columns::SERIES_ID)?;
             return Ok(Self { id, time: integers(batch, columns::TIME_MS)?, labels, kind });
         }
-        let promoted = promoted(Table::LogStreams)
+        let promoted = TableLayout::starting(Table::LogStreams)
+            .promoted()
             .iter()
             // Segments of an earlier schema have fewer columns.
-            .filter(|promoted| batch.column_by_name(promoted.column).is_some())
-            .map(|promoted| Ok((promoted.key, texts(batch, promoted.column)?)))
+            .filter(|promoted| batch.column_by_name(&promoted.column).is_some())
+            .map(|promoted| Ok((promoted.key.as_ref(), texts(batch, &promoted.column)?)))
             .collect::<Result<_, Error>>()?;
         let streams = StreamColumns {
             service: texts(batch, columns::SERVICE)?,

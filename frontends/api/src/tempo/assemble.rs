@@ -2,9 +2,13 @@
 //! attributes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use arrow::array::{Array, FixedSizeBinaryArray, Int32Array, Int64Array, ListArray, StringArray};
-use arrow::datatypes::{Int32Type, Int64Type};
+use arrow::array::{
+    Array, BooleanArray, FixedSizeBinaryArray, Float64Array, Int32Array, Int64Array, ListArray,
+    StringArray,
+};
+use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use arrow::record_batch::RecordBatch;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -12,7 +16,7 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 use schemas::model::Scope;
-use schemas::tables::{PromotedType, Table, columns, promoted};
+use schemas::tables::{Promoted, PromotedType, columns};
 
 use super::attributes;
 use crate::error::Error;
@@ -28,7 +32,10 @@ const UNKNOWN_SERVICE: &str = "unknown_service";
 #[derive(Debug)]
 pub(super) struct Assembler {
     resources: Vec<ResourceSpans>,
+    /// Position of a resource by how it is stored.
     resource_at: HashMap<String, usize>,
+    /// The same by what it says.
+    told_at: HashMap<Vec<u8>, usize>,
     scope_at: HashMap<(usize, String), usize>,
     bytes: usize,
     bytes_max: usize,
@@ -40,6 +47,7 @@ impl Assembler {
         Self {
             resources: Vec::new(),
             resource_at: HashMap::new(),
+            told_at: HashMap::new(),
             scope_at: HashMap::new(),
             bytes: 0,
             bytes_max,
@@ -78,12 +86,17 @@ impl Assembler {
         if let Some(at) = self.resource_at.get(&key) {
             return Ok(*at);
         }
-        let at = self.resources.len();
-        self.resources.push(ResourceSpans {
+        let found = ResourceSpans {
             resource: Some(spans.resource(row)?),
             scope_spans: Vec::new(),
             schema_url: owned(&spans.resource_schema_url, row),
-        });
+        };
+        // One resource is stored in several forms if an attribute got a column meanwhile.
+        let next = self.resources.len();
+        let at = *self.told_at.entry(told(&found)).or_insert(next);
+        if at == next {
+            self.resources.push(found);
+        }
         self.resource_at.insert(key, at);
         Ok(at)
     }
@@ -103,6 +116,15 @@ impl Assembler {
         self.scope_at.insert(key, at);
         Ok(at)
     }
+}
+
+/// Equal exactly for resources that say the same, in whatever order.
+fn told(resource: &ResourceSpans) -> Vec<u8> {
+    let mut sorted = resource.clone();
+    if let Some(resource) = &mut sorted.resource {
+        resource.attributes.sort_by(|a, b| a.key.cmp(&b.key));
+    }
+    sorted.encode_to_vec()
 }
 
 /// The columns of a batch of spans.
@@ -139,13 +161,15 @@ struct Spans {
 /// A promoted attribute and its column.
 struct PromotedColumn {
     scope: Scope,
-    key: &'static str,
+    key: Arc<str>,
     values: PromotedValues,
 }
 
 enum PromotedValues {
     Texts(StringArray),
     Integers(Int64Array),
+    Doubles(Float64Array),
+    Bools(BooleanArray),
 }
 
 impl Spans {
@@ -277,15 +301,20 @@ impl Spans {
 
 fn promoted_columns(batch: &RecordBatch) -> Result<Vec<PromotedColumn>, Error> {
     let mut all = Vec::new();
-    for promoted in promoted(Table::Spans) {
+    for field in batch.schema_ref().fields() {
+        let Some(promoted) = Promoted::of_field(field) else { continue };
+        let name = field.name();
         let values = match promoted.value_type {
             PromotedType::Text | PromotedType::UniqueText => {
-                PromotedValues::Texts(rows::texts(batch, promoted.column)?)
+                PromotedValues::Texts(rows::texts(batch, name)?)
             }
             PromotedType::Int => {
-                let integers = rows::numbers::<Int64Type>(batch, promoted.column)?;
-                PromotedValues::Integers(integers.clone())
+                PromotedValues::Integers(rows::numbers::<Int64Type>(batch, name)?.clone())
             }
+            PromotedType::Double => {
+                PromotedValues::Doubles(rows::numbers::<Float64Type>(batch, name)?.clone())
+            }
+            PromotedType::Bool => PromotedValues::Bools(rows::bools(batch, name)?.clone()),
         };
         all.push(PromotedColumn { scope: promoted.scope, key: promoted.key, values });
     }
@@ -296,10 +325,16 @@ impl PromotedColumn {
     fn attribute(&self, row: usize) -> Option<KeyValue> {
         match &self.values {
             PromotedValues::Texts(texts) => {
-                rows::text(texts, row).map(|text| attributes::text(self.key, text))
+                rows::text(texts, row).map(|text| attributes::text(&self.key, text))
             }
             PromotedValues::Integers(integers) => {
-                integers.is_valid(row).then(|| attributes::integer(self.key, integers.value(row)))
+                integers.is_valid(row).then(|| attributes::integer(&self.key, integers.value(row)))
+            }
+            PromotedValues::Doubles(doubles) => {
+                doubles.is_valid(row).then(|| attributes::double(&self.key, doubles.value(row)))
+            }
+            PromotedValues::Bools(bools) => {
+                bools.is_valid(row).then(|| attributes::bool(&self.key, bools.value(row)))
             }
         }
     }
@@ -309,6 +344,12 @@ impl PromotedColumn {
             PromotedValues::Texts(texts) => rows::text(texts, row).map(str::to_owned),
             PromotedValues::Integers(integers) => {
                 integers.is_valid(row).then(|| integers.value(row).to_string())
+            }
+            PromotedValues::Doubles(doubles) => {
+                doubles.is_valid(row).then(|| doubles.value(row).to_bits().to_string())
+            }
+            PromotedValues::Bools(bools) => {
+                bools.is_valid(row).then(|| bools.value(row).to_string())
             }
         }
     }

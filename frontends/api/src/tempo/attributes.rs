@@ -30,6 +30,16 @@ pub(super) fn integer(key: &str, integer: i64) -> KeyValue {
     key_value(key.to_owned(), Some(Value::IntValue(integer)))
 }
 
+/// An attribute with a double.
+pub(super) fn double(key: &str, double: f64) -> KeyValue {
+    key_value(key.to_owned(), Some(Value::DoubleValue(double)))
+}
+
+/// An attribute that is true or false.
+pub(super) fn bool(key: &str, bool: bool) -> KeyValue {
+    key_value(key.to_owned(), Some(Value::BoolValue(bool)))
+}
+
 fn key_value(key: String, value: Option<Value>) -> KeyValue {
     KeyValue { key, value: Some(AnyValue { value }), ..KeyValue::default() }
 }

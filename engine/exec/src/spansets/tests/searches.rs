@@ -42,10 +42,9 @@ fn run(node: Node, limit: usize, spans: &[Span]) -> RecordBatch {
     let search = Arc::new(Search::compile(node).expect("a search"));
     let all = batch(spans);
     let schema = all.schema();
-    let positions = |names: &[&str]| -> Vec<usize> {
-        names.iter().map(|name| schema.index_of(name).expect("a column")).collect()
-    };
-    let rows = all.project(&positions(&search.columns())).expect("columns");
+    let position = |name: &str| schema.index_of(name).expect("a column");
+    let read: Vec<usize> = search.columns(&schema).iter().map(|name| position(name)).collect();
+    let rows = all.project(&read).expect("columns");
     let mut collector = search.collector(limit);
     // Two batches, so that traces are cut in the middle.
     let middle = rows.num_rows() / 2;
@@ -56,7 +55,8 @@ fn run(node: Node, limit: usize, spans: &[Span]) -> RecordBatch {
     }
     let wanted = collector.candidates().expect("candidates");
     assert!(wanted.iter().all(|id| id[15] > 0));
-    let summary = all.project(&positions(SUMMARY_COLUMNS)).expect("columns");
+    let summary = all.project(&SUMMARY_COLUMNS.iter().map(|it| position(it)).collect::<Vec<_>>());
+    let summary = summary.expect("columns");
     collector.push_summary(&summary).expect("summaries");
     collector.finish().expect("traces")
 }

@@ -11,7 +11,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, FieldRef};
 use plan::Expr;
 use schemas::model::{Attribute, Scope};
-use schemas::tables::{PromotedType, Table, columns, promoted};
+use schemas::tables::{Promoted, PromotedType, Table, TableLayout, columns};
 
 use super::super::json;
 use super::super::value::Value;
@@ -140,8 +140,8 @@ fn column(field: &FieldRef, spans: &[Span]) -> ArrayRef {
         columns::SCOPE_ATTRIBUTES => overflow(spans, Scope::Instrumentation),
         columns::EVENTS => events(field, spans),
         columns::LINKS => links(field, spans),
-        name => match promoted(Table::Spans).iter().find(|it| it.column == name) {
-            Some(known) => promoted_column(spans, known.scope, known.key, known.value_type),
+        name => match promoted().iter().find(|it| it.column.as_ref() == name) {
+            Some(known) => promoted_column(spans, known.scope, &known.key, known.value_type),
             None if field.is_nullable() => new_null_array(field.data_type(), spans.len()),
             None => int32(|_| 0),
         },
@@ -161,11 +161,17 @@ fn object(span: &Span, scope: Scope) -> &str {
     }
 }
 
+fn promoted() -> &'static [Promoted] {
+    TableLayout::starting(Table::Spans).promoted()
+}
+
 fn is_promoted(scope: Scope, key: &str, value: &Value<'_>) -> bool {
-    let known = promoted(Table::Spans).iter().find(|it| it.scope == scope && it.key == key);
+    let known = promoted().iter().find(|it| it.scope == scope && it.key.as_ref() == key);
     known.is_some_and(|known| match known.value_type {
         PromotedType::Text | PromotedType::UniqueText => matches!(value, Value::Text(_)),
         PromotedType::Int => matches!(value, Value::Int(_)),
+        PromotedType::Double => matches!(value, Value::Float(_)),
+        PromotedType::Bool => matches!(value, Value::Bool(_)),
     })
 }
 

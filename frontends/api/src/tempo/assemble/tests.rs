@@ -8,6 +8,7 @@ use arrow::array::{
 use arrow::array::{ListArray, StructArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::DataType;
+use schemas::tables::Table;
 
 use super::*;
 
