@@ -194,11 +194,18 @@ impl State {
 /// The label indexes of all tenants.
 #[derive(Debug, Default)]
 pub(crate) struct Indexes {
+    /// What their memory is taken from; `None` in tests.
+    budget: Option<Arc<Budget>>,
     series: Mutex<HashMap<Arc<str>, Arc<LabelIndex>>>,
     streams: Mutex<HashMap<Arc<str>, Arc<LabelIndex>>>,
 }
 
 impl Indexes {
+    /// No index yet.
+    pub(crate) fn within(budget: &Arc<Budget>) -> Self {
+        Self { budget: Some(Arc::clone(budget)), ..Self::default() }
+    }
+
     /// The series of a tenant; an index that nobody else sees if it has stored nothing, so that
     /// asking for tenants at random costs no memory.
     pub(crate) fn series(&self, tenant: &str) -> Arc<LabelIndex> {
@@ -214,7 +221,7 @@ impl Indexes {
     /// collide with anything when it is absorbed.
     pub(crate) fn reserve(&self, tenant: &Arc<str>, batch: &TableBatch) -> Result<(), Error> {
         match self.of(tenant, batch.table)? {
-            Some(index) => index.reserve(&batch.rows).map(|_| ()),
+            Some(index) => index.reserve(&batch.rows),
             None => Ok(()),
         }
     }
@@ -243,7 +250,8 @@ impl Indexes {
             let message = format!("the lake has {TENANTS_MAX} tenants, the most it may");
             return Err(Error::new(ErrorKind::Limit, message));
         }
-        Ok(Some(Arc::clone(indexes.entry(Arc::clone(tenant)).or_default())))
+        let new = || Arc::new(self.budget.as_ref().map(LabelIndex::within).unwrap_or_default());
+        Ok(Some(Arc::clone(indexes.entry(Arc::clone(tenant)).or_insert_with(new))))
     }
 }
 
