@@ -14,7 +14,6 @@ use futures::{StreamExt, TryStreamExt};
 use schemas::tables::Table;
 
 use crate::catalog::{Catalog, Change, Operation};
-use crate::objects::Created;
 use crate::segment::{self, Encoded, Origin};
 use crate::store::{Frozen, Store};
 use crate::{Error, ErrorKind, Segment};
@@ -136,9 +135,7 @@ async fn write_segments(
             for Encoded { segment, bytes } in encoded {
                 // A flush that is done again may find an object of the same rows, perhaps with
                 // other bytes; the name is ours alone, and no commit has named it yet.
-                if store.objects.create(&segment.path, bytes.clone()).await? == Created::Exists {
-                    store.objects.replace(&segment.path, bytes).await?;
-                }
+                store.objects.write(&segment.path, bytes).await?;
                 segments.push(segment);
             }
             Ok::<_, Error>(segments)

@@ -40,6 +40,9 @@ pub use catalog::{Operation, Removed};
 pub use error::{Error, ErrorKind};
 pub use index::{LabelIndex, SeriesEntry, SeriesInfo, StreamInfo};
 pub use live::Segments;
+pub use objects::{
+    Bucket, ObjectStats, OperationStats, Refused, Remote, RequestKind, RequestLimits,
+};
 pub use options::{Durability, StoreOptions};
 pub use promotion::fit;
 pub use snapshot::{Segment, Snapshot, TableSnapshot};

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::ObjectStore;
-
-use crate::Budget;
+use crate::{Budget, Remote};
 
 /// When a write is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +24,7 @@ pub struct StoreOptions {
     /// Folder of the WAL, and of the lake unless `objects` is given. Created if absent.
     pub data_dir: PathBuf,
     /// Where segments and catalogs live; `None` puts them into `data_dir/lake`, with fsync.
-    pub objects: Option<Arc<dyn ObjectStore>>,
+    pub objects: Option<Remote>,
     /// The memory of everything that the store and whoever reads it hold. Default: 60 % of what
     /// the machine leaves to the process.
     pub budget: Arc<Budget>,

@@ -60,7 +60,7 @@ pub(crate) async fn open(options: StoreOptions, decode: Arc<dyn Decode>) -> Resu
     let lock = lock(&options.data_dir)?;
     let writer = writer_name(&options.data_dir)?;
     let objects = match &options.objects {
-        Some(store) => Objects::remote(Arc::clone(store)),
+        Some(remote) => Objects::remote(remote.clone()),
         None => Objects::local(&options.data_dir.join("lake"))?,
     };
     let indexes = Indexes::within(&options.budget);

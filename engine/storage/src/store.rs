@@ -27,8 +27,8 @@ use crate::memtable::{self, Memtable};
 use crate::objects::Objects;
 use crate::writer::{Message, Queue};
 use crate::{
-    Budget, BudgetStats, Error, ErrorKind, LabelIndex, Snapshot, StoreOptions, TableSnapshot,
-    segment,
+    Budget, BudgetStats, Error, ErrorKind, LabelIndex, ObjectStats, Snapshot, StoreOptions,
+    TableSnapshot, segment,
 };
 
 /// Most tenants of a lake: each has folders and segments of its own.
@@ -132,6 +132,8 @@ pub struct StoreStats {
     pub series: u64,
     /// Streams now in the index.
     pub streams: u64,
+    /// What was asked of the object store, or of the disk in its place.
+    pub objects: ObjectStats,
     /// The memory budget.
     pub budget: BudgetStats,
 }
@@ -420,6 +422,7 @@ impl Store {
             segment_bytes: state.segments.values().map(|live| live.bytes).sum(),
             series: count(&self.shared.indexes.series),
             streams: count(&self.shared.indexes.streams),
+            objects: self.objects.stats(),
             budget: self.options.budget.stats(),
         }
     }

@@ -243,6 +243,38 @@ pub(crate) const KEYS: &[Key] = &[
         "Address the bucket as a host name instead of a path.",
     ),
     key(
+        "storage.s3.attempts_max",
+        Kind::Count,
+        "6",
+        "Attempts of a request that is throttled, fails with 5xx, or is not answered; the first \
+         included.",
+    ),
+    key(
+        "storage.s3.request_timeout",
+        Kind::Duration,
+        "10s",
+        "Time an attempt may take, plus a second for each MiB that it moves.",
+    ),
+    key(
+        "storage.s3.request_deadline",
+        Kind::Duration,
+        "1m",
+        "Time that all attempts of a request may take together, plus the same.",
+    ),
+    key(
+        "storage.s3.retry_backoff",
+        Kind::Duration,
+        "100ms",
+        "Wait before the second attempt; doubled before each further one, with jitter.",
+    ),
+    key(
+        "storage.s3.part_bytes",
+        Kind::Size,
+        "16MiB",
+        "Parts in which larger objects are sent; S3 takes 5 MiB at least and 10,000 of them. \
+         Larger ones cost fewer requests and more memory.",
+    ),
+    key(
         "memory.budget",
         Kind::Memory,
         "60%",

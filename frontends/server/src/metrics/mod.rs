@@ -6,6 +6,7 @@ mod text;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use schemas::tables::Table;
+use storage::{OperationStats, RequestKind};
 
 use self::process::ProcessStats;
 use self::text::{Kind, Writer};
@@ -22,6 +23,7 @@ fn render(stats: &EngineStats, process: &ProcessStats) -> String {
     ingest(&mut out, stats);
     store(&mut out, stats);
     memory(&mut out, &stats.store.budget);
+    objects(&mut out, stats);
     queries(&mut out, stats);
     own_process(&mut out, process);
     out.finish()
@@ -118,6 +120,32 @@ fn memory(out: &mut Writer, budget: &storage::BudgetStats) {
         out.family(name, kind, help);
         for of in &budget.uses {
             out.sample(name, &[("use", of.of.name())], read(of) as f64);
+        }
+    }
+}
+
+fn objects(out: &mut Writer, stats: &EngineStats) {
+    type Read = fn(&OperationStats) -> f64;
+    let counters: [(&str, &str, Read); 5] = [
+        (
+            "siglake_object_requests_total",
+            "Requests to the object store (or the disk in its place), each attempt counted.",
+            |s| s.requests as f64,
+        ),
+        ("siglake_object_retries_total", "Attempts after the first of a request.", |s| {
+            s.retries as f64
+        }),
+        ("siglake_object_errors_total", "Requests given up.", |s| s.errors as f64),
+        ("siglake_object_bytes_total", "Bytes of objects received or sent.", |s| s.bytes as f64),
+        ("siglake_object_wait_seconds_total", "Time from each attempt to its answer.", |s| {
+            s.wait_ns as f64 / 1e9
+        }),
+    ];
+    for (name, help, read) in counters {
+        out.family(name, Kind::Counter, help);
+        for operation in RequestKind::ALL {
+            let labels = [("operation", operation.name())];
+            out.sample(name, &labels, read(&stats.store.objects.of(operation)));
         }
     }
 }
