@@ -14,6 +14,7 @@ use futures::{StreamExt, TryStreamExt};
 use schemas::tables::Table;
 
 use crate::catalog::{Catalog, Change, Operation};
+use crate::objects::Created;
 use crate::segment::{self, Encoded, Origin};
 use crate::store::{Frozen, Store};
 use crate::{Error, ErrorKind, Segment};
@@ -79,7 +80,10 @@ pub(crate) async fn flush(store: &Store) -> Result<(), Error> {
         let oldest = store.shared.state.read().frozen.first().cloned();
         let Some(oldest) = oldest else { return Ok(()) };
         let started = Instant::now();
-        flush_one(store, &oldest).await?;
+        store.shared.counters.is_flushing.store(true, Ordering::Relaxed);
+        let flushed = flush_one(store, &oldest).await;
+        store.shared.counters.is_flushing.store(false, Ordering::Relaxed);
+        flushed?;
         let took = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         store.shared.counters.flush_ns.fetch_add(took, Ordering::Relaxed);
         store.shared.counters.flushes.fetch_add(1, Ordering::Relaxed);
@@ -92,6 +96,7 @@ async fn flush_one(store: &Store, frozen: &Frozen) -> Result<(), Error> {
         if segments.is_empty() {
             continue;
         }
+        let bytes = segments.iter().map(|segment| segment.bytes).sum();
         let change = Change {
             operation: Operation::Write,
             adds: segments,
@@ -100,6 +105,7 @@ async fn flush_one(store: &Store, frozen: &Frozen) -> Result<(), Error> {
         };
         // This takes the rows out of the frozen memtable as it shows the segments.
         store.publish(table, &change).await?;
+        store.shared.counters.flushed_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
     store.shared.state.write().frozen.remove(0);
     let folder = crate::recover::wal_folder(&store.options);
@@ -135,7 +141,9 @@ async fn write_segments(
             for Encoded { segment, bytes } in encoded {
                 // A flush that is done again may find an object of the same rows, perhaps with
                 // other bytes; the name is ours alone, and no commit has named it yet.
-                store.objects.write(&segment.path, bytes).await?;
+                if store.objects.create(&segment.path, bytes.clone()).await? == Created::Exists {
+                    store.objects.replace(&segment.path, bytes).await?;
+                }
                 segments.push(segment);
             }
             Ok::<_, Error>(segments)

@@ -14,6 +14,7 @@
 mod budget;
 mod catalog;
 mod clock;
+mod compact;
 mod error;
 #[cfg(test)]
 mod fixtures;
@@ -37,12 +38,10 @@ pub use budget::{
     UseStats, resident_bytes,
 };
 pub use catalog::{Operation, Removed};
+pub use compact::{Compacted, CompactionOptions, CompactionStats};
 pub use error::{Error, ErrorKind};
 pub use index::{LabelIndex, SeriesEntry, SeriesInfo, StreamInfo};
 pub use live::Segments;
-pub use objects::{
-    Bucket, ObjectStats, OperationStats, Refused, Remote, RequestKind, RequestLimits,
-};
 pub use options::{Durability, StoreOptions};
 pub use promotion::fit;
 pub use snapshot::{Segment, Snapshot, TableSnapshot};

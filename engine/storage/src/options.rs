@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Budget, Remote};
+use object_store::ObjectStore;
+
+use crate::{Budget, CompactionOptions};
 
 /// When a write is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub struct StoreOptions {
     /// Folder of the WAL, and of the lake unless `objects` is given. Created if absent.
     pub data_dir: PathBuf,
     /// Where segments and catalogs live; `None` puts them into `data_dir/lake`, with fsync.
-    pub objects: Option<Remote>,
+    pub objects: Option<Arc<dyn ObjectStore>>,
     /// The memory of everything that the store and whoever reads it hold. Default: 60 % of what
     /// the machine leaves to the process.
     pub budget: Arc<Budget>,
@@ -44,6 +46,8 @@ pub struct StoreOptions {
     pub wal_segment_bytes: u64,
     /// Rows of a Parquet row group. Default 1 Mi.
     pub row_group_rows: usize,
+    /// How small segments become large ones.
+    pub compaction: CompactionOptions,
 }
 
 impl StoreOptions {
@@ -59,6 +63,7 @@ impl StoreOptions {
             buffered_bytes_max: 384 << 20,
             wal_segment_bytes: 64 << 20,
             row_group_rows: 1 << 20,
+            compaction: CompactionOptions::default(),
         }
     }
 }

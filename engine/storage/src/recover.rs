@@ -20,7 +20,7 @@ use schemas::tables::Table;
 use crate::catalog::Catalog;
 use crate::flush::Catalogs;
 use crate::objects::{Objects, disk, sync_folder};
-use crate::store::{Indexes, Shared, TableBatch};
+use crate::store::{Shared, TableBatch};
 use crate::wal::{self, OsFiles, WalWriter};
 use crate::{Decode, Error, ErrorKind, Segment, StoreOptions};
 
@@ -60,11 +60,10 @@ pub(crate) async fn open(options: StoreOptions, decode: Arc<dyn Decode>) -> Resu
     let lock = lock(&options.data_dir)?;
     let writer = writer_name(&options.data_dir)?;
     let objects = match &options.objects {
-        Some(remote) => Objects::remote(remote.clone()),
+        Some(store) => Objects::remote(Arc::clone(store)),
         None => Objects::local(&options.data_dir.join("lake"))?,
     };
-    let indexes = Indexes::within(&options.budget);
-    let shared = Arc::new(Shared { indexes, ..Shared::default() });
+    let shared = Arc::new(Shared::default());
     let mut tables = HashMap::new();
     let mut applied = HashMap::new();
     for table in Table::ALL {

@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use arrow::record_batch::RecordBatch;
@@ -21,14 +21,15 @@ use schemas::model::{Signal, TimestampNs};
 use schemas::tables::{Table, TableLayout};
 use tokio::sync::{Notify, oneshot};
 
+use crate::compact::{self, CompactionStats};
 use crate::flush::{self, Catalogs};
 use crate::live::LiveTable;
 use crate::memtable::{self, Memtable};
 use crate::objects::Objects;
 use crate::writer::{Message, Queue};
 use crate::{
-    Budget, BudgetStats, Error, ErrorKind, LabelIndex, ObjectStats, Snapshot, StoreOptions,
-    TableSnapshot, segment,
+    Budget, BudgetStats, Error, ErrorKind, LabelIndex, Snapshot, StoreOptions, TableSnapshot,
+    segment,
 };
 
 /// Most tenants of a lake: each has folders and segments of its own.
@@ -124,6 +125,11 @@ pub struct StoreStats {
     pub flush_ns: u64,
     /// Flushes that failed and will be tried again.
     pub flush_errors: u64,
+    /// Bytes of the segments that flushes have written. With the bytes that compaction has
+    /// written it tells how often a byte is written: the write amplification.
+    pub flushed_bytes: u64,
+    /// What compaction has done.
+    pub compaction: CompactionStats,
     /// Live segments, all tables.
     pub segments: u64,
     /// Bytes of live segments.
@@ -132,8 +138,6 @@ pub struct StoreStats {
     pub series: u64,
     /// Streams now in the index.
     pub streams: u64,
-    /// What was asked of the object store, or of the disk in its place.
-    pub objects: ObjectStats,
     /// The memory budget.
     pub budget: BudgetStats,
 }
@@ -148,6 +152,8 @@ pub struct Store {
     queue: Queue,
     /// Held while a flush runs, so that memtables are flushed in the order they were frozen.
     pub(crate) flushing: tokio::sync::Mutex<()>,
+    /// Held while this process compacts: one merge at a time.
+    pub(crate) compacting: tokio::sync::Mutex<()>,
     _lock: std::fs::File,
 }
 
@@ -196,18 +202,11 @@ impl State {
 /// The label indexes of all tenants.
 #[derive(Debug, Default)]
 pub(crate) struct Indexes {
-    /// What their memory is taken from; `None` in tests.
-    budget: Option<Arc<Budget>>,
     series: Mutex<HashMap<Arc<str>, Arc<LabelIndex>>>,
     streams: Mutex<HashMap<Arc<str>, Arc<LabelIndex>>>,
 }
 
 impl Indexes {
-    /// No index yet.
-    pub(crate) fn within(budget: &Arc<Budget>) -> Self {
-        Self { budget: Some(Arc::clone(budget)), ..Self::default() }
-    }
-
     /// The series of a tenant; an index that nobody else sees if it has stored nothing, so that
     /// asking for tenants at random costs no memory.
     pub(crate) fn series(&self, tenant: &str) -> Arc<LabelIndex> {
@@ -223,7 +222,7 @@ impl Indexes {
     /// collide with anything when it is absorbed.
     pub(crate) fn reserve(&self, tenant: &Arc<str>, batch: &TableBatch) -> Result<(), Error> {
         match self.of(tenant, batch.table)? {
-            Some(index) => index.reserve(&batch.rows),
+            Some(index) => index.reserve(&batch.rows).map(|_| ()),
             None => Ok(()),
         }
     }
@@ -252,8 +251,7 @@ impl Indexes {
             let message = format!("the lake has {TENANTS_MAX} tenants, the most it may");
             return Err(Error::new(ErrorKind::Limit, message));
         }
-        let new = || Arc::new(self.budget.as_ref().map(LabelIndex::within).unwrap_or_default());
-        Ok(Some(Arc::clone(indexes.entry(Arc::clone(tenant)).or_insert_with(new))))
+        Ok(Some(Arc::clone(indexes.entry(Arc::clone(tenant)).or_default())))
     }
 }
 
@@ -267,6 +265,10 @@ pub(crate) struct Counters {
     pub(crate) flushes: AtomicU64,
     pub(crate) flush_ns: AtomicU64,
     pub(crate) flush_errors: AtomicU64,
+    pub(crate) flushed_bytes: AtomicU64,
+    /// Whether a flush runs.
+    pub(crate) is_flushing: AtomicBool,
+    pub(crate) compaction: compact::Counters,
 }
 
 impl Counters {
@@ -290,9 +292,11 @@ impl Store {
             shared: opened.shared,
             queue,
             flushing: tokio::sync::Mutex::default(),
+            compacting: tokio::sync::Mutex::default(),
             _lock: opened.lock,
         });
         tokio::spawn(flush::run(Arc::downgrade(&store)));
+        tokio::spawn(compact::run(Arc::downgrade(&store)));
         tokio::spawn(Budget::watch(Arc::downgrade(&store.options.budget)));
         Ok(store)
     }
@@ -396,6 +400,7 @@ impl Store {
 
     /// Flushes and stops the background work; later appends are refused.
     pub async fn close(&self) -> Result<(), Error> {
+        self.shared.counters.compaction.stop();
         let flushed = self.flush().await;
         self.queue.stop();
         flushed
@@ -418,11 +423,12 @@ impl Store {
             flushes: load(&counters.flushes),
             flush_ns: load(&counters.flush_ns),
             flush_errors: load(&counters.flush_errors),
+            flushed_bytes: load(&counters.flushed_bytes),
+            compaction: counters.compaction.stats(),
             segments: state.segments.values().map(|live| live.segments).sum(),
             segment_bytes: state.segments.values().map(|live| live.bytes).sum(),
             series: count(&self.shared.indexes.series),
             streams: count(&self.shared.indexes.streams),
-            objects: self.objects.stats(),
             budget: self.options.budget.stats(),
         }
     }
