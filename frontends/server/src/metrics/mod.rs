@@ -6,7 +6,6 @@ mod text;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use schemas::tables::Table;
-use storage::{OperationStats, RequestKind};
 
 use self::process::ProcessStats;
 use self::text::{Kind, Writer};
@@ -23,7 +22,6 @@ fn render(stats: &EngineStats, process: &ProcessStats) -> String {
     ingest(&mut out, stats);
     store(&mut out, stats);
     memory(&mut out, &stats.store.budget);
-    objects(&mut out, stats);
     queries(&mut out, stats);
     own_process(&mut out, process);
     out.finish()
@@ -94,6 +92,48 @@ fn store(out: &mut Writer, stats: &EngineStats) {
     out.gauge("siglake_segment_bytes", "Bytes of live segments.", store.segment_bytes as f64);
     out.gauge("siglake_series", "Metric series in the index.", store.series as f64);
     out.gauge("siglake_streams", "Log streams in the index.", store.streams as f64);
+    compaction(out, store);
+}
+
+fn compaction(out: &mut Writer, store: &storage::StoreStats) {
+    let help = "Bytes of the segments that flushes have written.";
+    out.counter("siglake_flushed_bytes_total", help, store.flushed_bytes as f64);
+    let of = &store.compaction;
+    let counters: [(&str, &str, u64); 10] = [
+        ("siglake_compaction_merges_total", "Merges of segments committed.", of.merges),
+        (
+            "siglake_compaction_conflicts_total",
+            "Merges in vain: another process had replaced their segments.",
+            of.conflicts,
+        ),
+        ("siglake_compaction_errors_total", "Merges that failed, to be tried again.", of.errors),
+        ("siglake_compaction_input_segments_total", "Segments merged.", of.input_segments),
+        ("siglake_compaction_input_bytes_total", "Bytes of segments merged.", of.input_bytes),
+        ("siglake_compaction_input_rows_total", "Rows of segments merged.", of.input_rows),
+        ("siglake_compaction_output_bytes_total", "Bytes of merged segments.", of.output_bytes),
+        ("siglake_compaction_output_rows_total", "Rows of merged segments.", of.output_rows),
+        (
+            "siglake_compaction_repeated_rows_total",
+            "Rows left out of merged segments because another row tells the same.",
+            of.repeated_rows,
+        ),
+        (
+            "siglake_compaction_deleted_rows_total",
+            "Rows left out of merged segments because a delete request matches them.",
+            of.deleted_rows,
+        ),
+    ];
+    for (name, help, value) in counters {
+        out.counter(name, help, value as f64);
+    }
+    let help = "Time spent in merges.";
+    out.counter("siglake_compaction_seconds_total", help, of.merge_ns as f64 / 1e9);
+    let help = "Segments found worth merging and not merged yet.";
+    out.gauge("siglake_compaction_backlog_segments", help, of.backlog_segments as f64);
+    let help = "How often a byte was written to segments since the start: by its flush and merges.";
+    let flushed = (store.flushed_bytes as f64).max(1.0);
+    let amplification = 1.0 + of.output_bytes as f64 / flushed;
+    out.gauge("siglake_write_amplification", help, amplification);
 }
 
 fn memory(out: &mut Writer, budget: &storage::BudgetStats) {
@@ -120,32 +160,6 @@ fn memory(out: &mut Writer, budget: &storage::BudgetStats) {
         out.family(name, kind, help);
         for of in &budget.uses {
             out.sample(name, &[("use", of.of.name())], read(of) as f64);
-        }
-    }
-}
-
-fn objects(out: &mut Writer, stats: &EngineStats) {
-    type Read = fn(&OperationStats) -> f64;
-    let counters: [(&str, &str, Read); 5] = [
-        (
-            "siglake_object_requests_total",
-            "Requests to the object store (or the disk in its place), each attempt counted.",
-            |s| s.requests as f64,
-        ),
-        ("siglake_object_retries_total", "Attempts after the first of a request.", |s| {
-            s.retries as f64
-        }),
-        ("siglake_object_errors_total", "Requests given up.", |s| s.errors as f64),
-        ("siglake_object_bytes_total", "Bytes of objects received or sent.", |s| s.bytes as f64),
-        ("siglake_object_wait_seconds_total", "Time from each attempt to its answer.", |s| {
-            s.wait_ns as f64 / 1e9
-        }),
-    ];
-    for (name, help, read) in counters {
-        out.family(name, Kind::Counter, help);
-        for operation in RequestKind::ALL {
-            let labels = [("operation", operation.name())];
-            out.sample(name, &labels, read(&stats.store.objects.of(operation)));
         }
     }
 }
