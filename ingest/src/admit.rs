@@ -35,11 +35,13 @@ pub(crate) enum Reason {
     BodyTooLarge,
     /// The metric or the data point makes no sense.
     InvalidMetric,
+    /// It was rejected when the same request came first, though it would not be now.
+    RejectedBefore,
 }
 
 impl Reason {
     /// Every reason, in a fixed order.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::TooOld,
         Self::TooFarAhead,
         Self::NotUtf8,
@@ -49,6 +51,7 @@ impl Reason {
         Self::Labels,
         Self::BodyTooLarge,
         Self::InvalidMetric,
+        Self::RejectedBefore,
     ];
 
     /// Snake-case name, as it stands in metric labels.
@@ -63,6 +66,7 @@ impl Reason {
             Self::Labels => "labels",
             Self::BodyTooLarge => "body_too_large",
             Self::InvalidMetric => "invalid_metric",
+            Self::RejectedBefore => "rejected_before",
         }
     }
 

@@ -5,14 +5,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use schemas::model::{Signal, TimestampNs};
-use storage::{Frame, LabelIndex, Store, Write};
+use storage::{Appended, Frame, Identity, LabelIndex, Store, Write};
 
-use crate::admit::{Budget, Reservation};
+use crate::admit::{Budget, Reason, Rejection, Rejections, Reservation};
 use crate::body::{self, Compression, Encoding, Format};
 use crate::decode::{self, Context, Decoded, Written};
 use crate::error::{Error, ErrorKind};
+use crate::identity;
 use crate::limits::{INLINE_BYTES_MAX, INLINE_COMPRESSED_BYTES_MAX, Limits, TENANT_BYTES_MAX};
-use crate::stats::{Counters, IngestStats};
+use crate::stats::{Counted, Counters, IngestStats};
 
 /// The tenant of all requests when multi-tenancy is off.
 pub(crate) const DEFAULT_TENANT: &str = "default";
@@ -67,13 +68,18 @@ impl Ingest {
     /// options.
     pub fn new(store: Arc<Store>, options: IngestOptions) -> Self {
         let budget = Budget::new(options.limits.inflight_bytes_max);
+        let counters = Counters::default();
+        if !options.multi_tenancy {
+            // Its counters are there from the start, so that what they count first is an increase.
+            counters.know(DEFAULT_TENANT);
+        }
         Self {
             store,
             limits: Arc::new(options.limits),
             multi_tenancy: options.multi_tenancy,
             now_ns: options.now_ns,
             budget,
-            counters: Counters::default(),
+            counters,
         }
     }
 
@@ -108,14 +114,20 @@ impl Ingest {
             Err(error) => Err(error),
         };
         match result {
-            Ok(decoded) => {
-                self.counters.accepted(signal, bytes, decoded.received, &decoded.rejections);
+            Ok(Outcome { decoded, is_duplicate }) => {
+                let counted = Counted {
+                    bytes,
+                    received_rows: decoded.received,
+                    rejections: &decoded.rejections,
+                    is_duplicate,
+                };
+                self.counters.accepted(tenant, signal, counted);
                 let reason = decoded.rejections.message();
                 let rejected = decoded.rejections.count();
                 Ok(Accepted { rejected, reason, written: decoded.written })
             }
             Err(error) => {
-                self.counters.refused(signal, bytes, error.kind());
+                self.counters.refused(tenant, signal, bytes, error.kind());
                 Err(error)
             }
         }
@@ -123,7 +135,7 @@ impl Ingest {
 
     /// Counts a request that was refused before its body was read.
     pub(crate) fn refused(&self, signal: Signal, kind: ErrorKind) {
-        self.counters.refused(signal, 0, kind);
+        self.counters.refused("", signal, 0, kind);
     }
 
     /// Counters and gauges.
@@ -160,10 +172,12 @@ impl Ingest {
         encoding: Encoding,
         body: Bytes,
         reservation: Reservation,
-    ) -> Result<Decoded, Error> {
+    ) -> Result<Outcome, Error> {
         check_tenant(tenant)?;
         let received_ns = (self.now_ns)();
         let job = Job {
+            tenant: Arc::from(tenant),
+            store: Arc::clone(&self.store),
             signal,
             encoding,
             body,
@@ -187,26 +201,52 @@ impl Ingest {
                 Error::with_source(ErrorKind::Internal, "decoding was cut off", error)
             })??
         };
-        let mut decoded = done.decoded;
-        let batches = std::mem::take(&mut decoded.batches);
-        if !batches.is_empty() {
-            let frame = Frame {
-                tenant: Arc::from(tenant),
-                signal,
-                encoding: done.frame_encoding,
-                received_ns,
-                payload: done.payload,
-                notes: Bytes::new(),
-                identity: None,
-            };
-            self.store.append(Write { frame, batches }).await?;
-        }
-        Ok(decoded)
+        let mut decoded = match done {
+            Done::Known(known) => {
+                let received = u64::from(known.records);
+                let decoded = Decoded { received, ..Decoded::default() };
+                return Ok(Outcome { decoded, is_duplicate: true });
+            }
+            Done::Decoded(decoded) => decoded,
+        };
+        let Some(write) = decoded.write.take() else {
+            return Ok(Outcome { decoded: decoded.decoded, is_duplicate: false });
+        };
+        let appended = self.store.append(write).await?;
+        let mut decoded = decoded.decoded;
+        let is_duplicate = match appended {
+            Appended::Stored => false,
+            Appended::Duplicate(known) => {
+                reject_as_before(&mut decoded.rejections, known);
+                true
+            }
+        };
+        Ok(Outcome { decoded, is_duplicate })
+    }
+}
+
+/// What became of a request that was not refused.
+struct Outcome {
+    decoded: Decoded,
+    /// Whether its records had been stored before.
+    is_duplicate: bool,
+}
+
+/// Tells of a request that was stored before what it was told then: time has gone on, and another
+/// number of records may be within the bounds now.
+fn reject_as_before(rejections: &mut Rejections, known: Identity) {
+    let rejected = u64::from(known.rejected);
+    if rejections.count() != rejected {
+        *rejections = Rejections::default();
+        let message = "rejected when the same request came first, of which the rest was stored";
+        rejections.add(Rejection::new(Reason::RejectedBefore, message), rejected);
     }
 }
 
 /// A body that waits to be decoded, with everything that needs.
 struct Job {
+    tenant: Arc<str>,
+    store: Arc<Store>,
     signal: Signal,
     encoding: Encoding,
     body: Bytes,
@@ -217,21 +257,28 @@ struct Job {
     streams: Arc<LabelIndex>,
 }
 
+/// A body that was read.
+enum Done {
+    /// All its records were stored before.
+    Known(Identity),
+    /// Its rows are to be stored, if it has any.
+    Decoded(Box<DecodedBody>),
+}
+
 /// A decoded body; the reservation is held until it is stored.
-struct Done {
-    payload: Bytes,
-    frame_encoding: u8,
+struct DecodedBody {
     decoded: Decoded,
+    write: Option<Write>,
     _reservation: Reservation,
 }
 
 fn decode_job(mut job: Job) -> Result<Done, Error> {
     let bytes_max = job.limits.inflated_bytes_max;
-    let compression = job.encoding.compression;
+    let (compression, format) = (job.encoding.compression, job.encoding.format);
     let grown = |bytes| job.reservation.grow(bytes);
     let inflated = body::inflate(&job.body, compression, bytes_max, grown)?;
     let frame_encoding = body::frame_encoding(job.encoding)?;
-    let (message, payload) = match job.encoding.format {
+    let (message, payload) = match format {
         Format::Protobuf | Format::RemoteWrite1 | Format::RemoteWrite2 => (inflated, job.body),
         Format::Json => {
             job.reservation.grow(inflated.len())?;
@@ -239,15 +286,42 @@ fn decode_job(mut job: Job) -> Result<Done, Error> {
             (message.clone(), message)
         }
     };
+    let hash = identity::hash(&job.tenant, job.signal, format, &message);
+    let is_remote_write = matches!(format, Format::RemoteWrite1 | Format::RemoteWrite2);
+    // A retry costs no more than this, but where the answer tells more than its numbers.
+    if !is_remote_write
+        && let Some(known) = job.store.known(hash).filter(|known| known.rejected == 0)
+    {
+        return Ok(Done::Known(known));
+    }
     let context = Context {
         received_ns: job.received_ns,
         limits: &job.limits,
         series: &job.series,
         streams: &job.streams,
         is_replay: false,
+        rejected_before: &[],
     };
-    let decoded = decode::decode(job.signal, job.encoding.format, &message, &context)?;
-    Ok(Done { payload, frame_encoding, decoded, _reservation: job.reservation })
+    let mut decoded = decode::decode(job.signal, format, &message, &context)?;
+    let small = |records: u64| u32::try_from(records).unwrap_or(u32::MAX);
+    let identity = Identity {
+        hash,
+        records: small(decoded.received),
+        rejected: small(decoded.rejections.count()),
+    };
+    let frame = Frame {
+        tenant: job.tenant,
+        signal: job.signal,
+        encoding: frame_encoding,
+        received_ns: job.received_ns,
+        payload,
+        notes: std::mem::take(&mut decoded.rejected).into_notes(&job.limits),
+        identity: (!decoded.is_untimed).then_some(identity),
+    };
+    let batches = std::mem::take(&mut decoded.batches);
+    let write = (!batches.is_empty()).then_some(Write { frame, batches });
+    let body = DecodedBody { decoded, write, _reservation: job.reservation };
+    Ok(Done::Decoded(Box::new(body)))
 }
 
 /// Tenants become folder names, so their characters are few and `.` and `..` are no names.

@@ -14,7 +14,6 @@ use futures::{StreamExt, TryStreamExt};
 use schemas::tables::Table;
 
 use crate::catalog::{Catalog, Change, Operation};
-use crate::objects::Created;
 use crate::segment::{self, Encoded, Origin};
 use crate::store::{Frozen, Store};
 use crate::{Error, ErrorKind, Segment};
@@ -65,25 +64,33 @@ pub(crate) async fn run(store: Weak<Store>) {
 
 fn is_due(store: &Store) -> bool {
     let state = store.shared.state.read();
+    let wanted = store.shared.flush_wanted.swap(false, Ordering::Relaxed);
     let old =
         state.active_since.is_some_and(|since| since.elapsed() >= store.options.flush_interval);
     // What another flush works at is not ours to repeat.
     let left_over = !state.frozen.is_empty() && store.flushing.try_lock().is_ok();
-    old || left_over || state.active.bytes >= store.options.memtable_bytes_max
+    wanted || old || left_over || state.active.bytes >= store.options.memtable_bytes_max
 }
 
 /// Freezes the active memtable and flushes all frozen ones, oldest first.
 pub(crate) async fn flush(store: &Store) -> Result<(), Error> {
     let _one_at_a_time = store.flushing.lock().await;
     store.freeze().await?;
+    flush_oldest_first(store).await
+}
+
+/// Flushes what is frozen already.
+pub(crate) async fn flush_frozen(store: &Store) -> Result<(), Error> {
+    let _one_at_a_time = store.flushing.lock().await;
+    flush_oldest_first(store).await
+}
+
+async fn flush_oldest_first(store: &Store) -> Result<(), Error> {
     loop {
         let oldest = store.shared.state.read().frozen.first().cloned();
         let Some(oldest) = oldest else { return Ok(()) };
         let started = Instant::now();
-        store.shared.counters.is_flushing.store(true, Ordering::Relaxed);
-        let flushed = flush_one(store, &oldest).await;
-        store.shared.counters.is_flushing.store(false, Ordering::Relaxed);
-        flushed?;
+        flush_one(store, &oldest).await?;
         let took = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         store.shared.counters.flush_ns.fetch_add(took, Ordering::Relaxed);
         store.shared.counters.flushes.fetch_add(1, Ordering::Relaxed);
@@ -96,7 +103,6 @@ async fn flush_one(store: &Store, frozen: &Frozen) -> Result<(), Error> {
         if segments.is_empty() {
             continue;
         }
-        let bytes = segments.iter().map(|segment| segment.bytes).sum();
         let change = Change {
             operation: Operation::Write,
             adds: segments,
@@ -105,14 +111,20 @@ async fn flush_one(store: &Store, frozen: &Frozen) -> Result<(), Error> {
         };
         // This takes the rows out of the frozen memtable as it shows the segments.
         store.publish(table, &change).await?;
-        store.shared.counters.flushed_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
-    store.shared.state.write().frozen.remove(0);
     let folder = crate::recover::wal_folder(&store.options);
     let last = frozen.wal_files;
-    tokio::task::spawn_blocking(move || crate::wal::remove(&folder, last)).await.map_err(
-        |error| Error::with_source(ErrorKind::Internal, "removing the WAL was cut off", error),
-    )?
+    let (disk, dedup) = (Arc::clone(&store.disk), store.dedup_log.clone());
+    let (identities, oldest) = (Arc::clone(&frozen.identities), store.shared.dedup.oldest());
+    let removing = tokio::task::spawn_blocking(move || {
+        dedup.append(&identities, oldest)?;
+        crate::wal::remove(disk.as_ref(), &folder, last)
+    });
+    removing.await.map_err(|error| {
+        Error::with_source(ErrorKind::Internal, "removing the WAL was cut off", error)
+    })??;
+    store.shared.state.write().frozen.remove(0);
+    Ok(())
 }
 
 /// Encodes and stores the rows of one table.
@@ -141,9 +153,7 @@ async fn write_segments(
             for Encoded { segment, bytes } in encoded {
                 // A flush that is done again may find an object of the same rows, perhaps with
                 // other bytes; the name is ours alone, and no commit has named it yet.
-                if store.objects.create(&segment.path, bytes.clone()).await? == Created::Exists {
-                    store.objects.replace(&segment.path, bytes).await?;
-                }
+                store.objects.write(&segment.path, bytes).await?;
                 segments.push(segment);
             }
             Ok::<_, Error>(segments)

@@ -14,7 +14,8 @@
 mod budget;
 mod catalog;
 mod clock;
-mod compact;
+mod dedup;
+mod disk;
 mod error;
 #[cfg(test)]
 mod fixtures;
@@ -27,6 +28,7 @@ mod options;
 mod promotion;
 mod publish;
 mod recover;
+mod replay;
 mod segment;
 mod snapshot;
 mod store;
@@ -38,11 +40,14 @@ pub use budget::{
     UseStats, resident_bytes,
 };
 pub use catalog::{Operation, Removed};
-pub use compact::{Compacted, CompactionOptions, CompactionStats};
 pub use error::{Error, ErrorKind};
 pub use index::{LabelIndex, SeriesEntry, SeriesInfo, StreamInfo};
 pub use live::Segments;
+pub use objects::{
+    Bucket, ObjectStats, OperationStats, Refused, Remote, RequestKind, RequestLimits,
+};
 pub use options::{Durability, StoreOptions};
 pub use promotion::fit;
 pub use snapshot::{Segment, Snapshot, TableSnapshot};
 pub use store::{Appended, Decode, Frame, Identity, Store, StoreStats, TableBatch, Write};
+pub use wal::{SetAside, set_aside};

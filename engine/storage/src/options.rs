@@ -4,9 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::ObjectStore;
-
-use crate::{Budget, CompactionOptions};
+use crate::{Budget, Remote};
 
 /// When a write is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +24,7 @@ pub struct StoreOptions {
     /// Folder of the WAL, and of the lake unless `objects` is given. Created if absent.
     pub data_dir: PathBuf,
     /// Where segments and catalogs live; `None` puts them into `data_dir/lake`, with fsync.
-    pub objects: Option<Arc<dyn ObjectStore>>,
+    pub objects: Option<Remote>,
     /// The memory of everything that the store and whoever reads it hold. Default: 60 % of what
     /// the machine leaves to the process.
     pub budget: Arc<Budget>,
@@ -44,10 +42,14 @@ pub struct StoreOptions {
     pub buffered_bytes_max: usize,
     /// Size of a WAL file in bytes before the next one is begun. Default 64 MiB.
     pub wal_segment_bytes: u64,
+    /// How long a request is recognised if it comes again, and a quarter more at most; zero
+    /// never. Time in which no process has the lake open does not count. Default 10 minutes.
+    pub dedup_window: Duration,
+    /// Requests that are recognised at most, the youngest: each takes up to 60 bytes of memory and
+    /// 32 of disk. Default 500,000.
+    pub dedup_requests_max: usize,
     /// Rows of a Parquet row group. Default 1 Mi.
     pub row_group_rows: usize,
-    /// How small segments become large ones.
-    pub compaction: CompactionOptions,
 }
 
 impl StoreOptions {
@@ -62,8 +64,9 @@ impl StoreOptions {
             flush_interval: Duration::from_secs(300),
             buffered_bytes_max: 384 << 20,
             wal_segment_bytes: 64 << 20,
+            dedup_window: Duration::from_secs(600),
+            dedup_requests_max: 500_000,
             row_group_rows: 1 << 20,
-            compaction: CompactionOptions::default(),
         }
     }
 }

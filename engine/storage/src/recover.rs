@@ -3,14 +3,14 @@
 //! ```text
 //!  lake/…/_delta_log ─▶ live segments, sequence applied per table
 //!  series and stream segments ─▶ label indexes
-//!  wal/*.wal ─ frames ─ decode ─ rows of tables that do not hold them yet ─▶ memtable
+//!  dedup/*.dedup ─▶ requests that are known
+//!  wal/*.wal ─▶ replay
 //! ```
 
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
@@ -18,11 +18,13 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use schemas::tables::Table;
 
 use crate::catalog::Catalog;
+use crate::dedup::{DedupLog, Window};
+use crate::disk::Disk;
 use crate::flush::Catalogs;
-use crate::objects::{Objects, disk, sync_folder};
-use crate::store::{Shared, TableBatch};
-use crate::wal::{self, OsFiles, WalWriter};
-use crate::{Decode, Error, ErrorKind, Segment, StoreOptions};
+use crate::objects::{Objects, disk as disk_error, sync_folder};
+use crate::store::{Indexes, Shared, TableBatch};
+use crate::wal::Log;
+use crate::{Error, ErrorKind, Segment, StoreOptions};
 
 /// Segments that are read at once when an index is loaded.
 const READS_AT_ONCE: usize = 8;
@@ -31,15 +33,17 @@ const READS_AT_ONCE: usize = 8;
 /// together.
 const BUFFERED_BYTES_MAX: usize = i32::MAX as usize;
 
-/// A store that is ready to run.
+/// A store whose WAL is still to be replayed.
 pub(crate) struct Opened {
     pub(crate) options: StoreOptions,
     pub(crate) objects: Objects,
     pub(crate) catalogs: Catalogs,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) wal: WalWriter,
-    /// First sequence number that the memtable may hold, and that of the next request.
-    pub(crate) sequences: (u64, u64),
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dedup_log: DedupLog,
+    pub(crate) log: Log,
+    /// The sequence number up to which each table holds everything.
+    pub(crate) applied: HashMap<Table, u64>,
     pub(crate) lock: File,
 }
 
@@ -49,21 +53,27 @@ pub(crate) fn wal_folder(options: &StoreOptions) -> PathBuf {
 }
 
 /// Opens or creates everything a store needs.
-pub(crate) async fn open(options: StoreOptions, decode: Arc<dyn Decode>) -> Result<Opened, Error> {
+pub(crate) async fn open(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<Opened, Error> {
     if options.buffered_bytes_max > BUFFERED_BYTES_MAX {
         let bytes = options.buffered_bytes_max;
         let message = format!("buffered_bytes_max of {bytes} is over {BUFFERED_BYTES_MAX}");
         return Err(Error::new(ErrorKind::Invalid, message));
     }
     let folder = wal_folder(&options);
-    fs::create_dir_all(&folder).map_err(|error| disk(&folder, error))?;
+    let failed = |error| disk_error(&folder, error);
+    fs::create_dir_all(&options.data_dir).map_err(failed)?;
+    disk.create_folder(&folder).map_err(failed)?;
     let lock = lock(&options.data_dir)?;
     let writer = writer_name(&options.data_dir)?;
     let objects = match &options.objects {
-        Some(store) => Objects::remote(Arc::clone(store)),
+        Some(remote) => Objects::remote(remote.clone()),
         None => Objects::local(&options.data_dir.join("lake"))?,
     };
-    let shared = Arc::new(Shared::default());
+    let dedup = Window::new(options.dedup_window, options.dedup_requests_max, 1);
+    let dedup_log = DedupLog::open(Arc::clone(&disk), options.data_dir.join("dedup"))?;
+    dedup_log.load(&dedup)?;
+    let indexes = Indexes::within(&options.budget);
+    let shared = Arc::new(Shared { indexes, dedup, ..Shared::default() });
     let mut tables = HashMap::new();
     let mut applied = HashMap::new();
     for table in Table::ALL {
@@ -76,77 +86,9 @@ pub(crate) async fn open(options: StoreOptions, decode: Arc<dyn Decode>) -> Resu
         drop(log);
         tables.insert(table, catalog);
     }
-    let replayed = replay(&folder, &shared, &applied, decode.as_ref())?;
-    let highest = applied.values().copied().max().unwrap_or(0).max(replayed.sequence);
-    let wal = WalWriter::new(
-        folder,
-        options.wal_segment_bytes,
-        options.durability,
-        Box::new(OsFiles),
-        replayed.file + 1,
-    );
+    let log = Log::open(Arc::clone(&disk), &folder)?;
     let catalogs = Catalogs { writer, tables };
-    let sequences = (replayed.first.unwrap_or(highest + 1), highest + 1);
-    Ok(Opened { options, objects, catalogs, shared, wal, sequences, lock })
-}
-
-/// What the WAL ended with.
-#[derive(Default)]
-struct End {
-    file: u64,
-    first: Option<u64>,
-    sequence: u64,
-}
-
-/// Puts the rows of the WAL into the memtable, but for those that a table's segments hold.
-fn replay(
-    folder: &Path,
-    shared: &Shared,
-    applied: &HashMap<Table, u64>,
-    decode: &dyn Decode,
-) -> Result<End, Error> {
-    let mut end = End::default();
-    let started = Instant::now();
-    let mut frames = 0_u64;
-    for file in wal::replay(folder)? {
-        let file = file?;
-        end.file = file.number;
-        for (sequence, frame) in file.frames {
-            end.first.get_or_insert(sequence);
-            end.sequence = end.sequence.max(sequence);
-            frames += 1;
-            if applied.values().all(|applied| sequence <= *applied) {
-                continue;
-            }
-            let series = shared.indexes.series(&frame.tenant);
-            let streams = shared.indexes.streams(&frame.tenant);
-            let batches = decode.decode(&frame, &series, &streams).map_err(|error| {
-                let message = format!("request {sequence} of the WAL cannot be decoded: {error}");
-                Error::with_source(ErrorKind::Damaged, message, error)
-            })?;
-            for batch in batches {
-                let rows = match shared.indexes.absorb(&frame.tenant, &batch) {
-                    Ok(rows) => rows,
-                    Err(error) => {
-                        // Refused when it came in, too: its sender was told, others go on.
-                        tracing::error!(sequence, %error, "rows of the WAL are left out");
-                        continue;
-                    }
-                };
-                let batch = TableBatch { table: batch.table, rows };
-                if sequence > applied.get(&batch.table).copied().unwrap_or(0) {
-                    let mut state = shared.state.write();
-                    state.active.add(&frame.tenant, &batch)?;
-                    state.active_since.get_or_insert_with(Instant::now);
-                }
-            }
-        }
-    }
-    if frames > 0 {
-        let took_ms = started.elapsed().as_millis();
-        tracing::info!(frames, took_ms, "replayed the write-ahead log");
-    }
-    Ok(end)
+    Ok(Opened { options, objects, catalogs, shared, disk, dedup_log, log, applied, lock })
 }
 
 /// Fills the label indexes from the segments of a series or stream table.
@@ -196,9 +138,9 @@ fn load_segment(
 }
 
 /// Holds the folder for this process alone, as long as the file is open.
-fn lock(data_dir: &Path) -> Result<File, Error> {
+pub(crate) fn lock(data_dir: &Path) -> Result<File, Error> {
     let path = data_dir.join("lock");
-    let file = File::create(&path).map_err(|error| disk(&path, error))?;
+    let file = File::create(&path).map_err(|error| disk_error(&path, error))?;
     file.try_lock().map_err(|error| {
         let message = format!("{}: another process has the lake open", path.display());
         Error::with_source(ErrorKind::Unavailable, message, error)
@@ -213,7 +155,7 @@ fn writer_name(data_dir: &Path) -> Result<Arc<str>, Error> {
         Ok(name) if !name.trim().is_empty() => return Ok(Arc::from(name.trim())),
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(disk(&path, error)),
+        Err(error) => return Err(disk_error(&path, error)),
     }
     // Randomness of the standard library's hasher: 64 bits tell lakes apart.
     let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
@@ -221,6 +163,6 @@ fn writer_name(data_dir: &Path) -> Result<Arc<str>, Error> {
     let written = fs::write(&path, &name)
         .and_then(|()| File::open(&path)?.sync_all())
         .and_then(|()| sync_folder(data_dir));
-    written.map_err(|error| disk(&path, error))?;
+    written.map_err(|error| disk_error(&path, error))?;
     Ok(Arc::from(name))
 }

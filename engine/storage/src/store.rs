@@ -11,6 +11,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -21,15 +22,17 @@ use schemas::model::{Signal, TimestampNs};
 use schemas::tables::{Table, TableLayout};
 use tokio::sync::{Notify, oneshot};
 
-use crate::compact::{self, CompactionStats};
+use crate::dedup::{DedupLog, Window};
+use crate::disk::{Disk, OsDisk};
 use crate::flush::{self, Catalogs};
 use crate::live::LiveTable;
 use crate::memtable::{self, Memtable};
 use crate::objects::Objects;
+use crate::wal::WalWriter;
 use crate::writer::{Message, Queue};
 use crate::{
-    Budget, BudgetStats, Error, ErrorKind, LabelIndex, Snapshot, StoreOptions, TableSnapshot,
-    segment,
+    Budget, BudgetStats, Error, ErrorKind, LabelIndex, ObjectStats, Snapshot, StoreOptions,
+    TableSnapshot, segment,
 };
 
 /// Most tenants of a lake: each has folders and segments of its own.
@@ -115,6 +118,10 @@ pub struct StoreStats {
     pub wal_syncs: u64,
     /// Nanoseconds spent in syncing the WAL.
     pub wal_sync_ns: u64,
+    /// Groups of requests that could not be written to the WAL and were refused.
+    pub wal_errors: u64,
+    /// Requests that would be recognised if they came again.
+    pub known_requests: u64,
     /// Bytes now in memtables, active and being flushed.
     pub memtable_bytes: u64,
     /// Rows appended, by table in the order of `Table::ALL`.
@@ -125,11 +132,6 @@ pub struct StoreStats {
     pub flush_ns: u64,
     /// Flushes that failed and will be tried again.
     pub flush_errors: u64,
-    /// Bytes of the segments that flushes have written. With the bytes that compaction has
-    /// written it tells how often a byte is written: the write amplification.
-    pub flushed_bytes: u64,
-    /// What compaction has done.
-    pub compaction: CompactionStats,
     /// Live segments, all tables.
     pub segments: u64,
     /// Bytes of live segments.
@@ -138,6 +140,8 @@ pub struct StoreStats {
     pub series: u64,
     /// Streams now in the index.
     pub streams: u64,
+    /// What was asked of the object store, or of the disk in its place.
+    pub objects: ObjectStats,
     /// The memory budget.
     pub budget: BudgetStats,
 }
@@ -149,11 +153,13 @@ pub struct Store {
     pub(crate) objects: Objects,
     pub(crate) catalogs: Catalogs,
     pub(crate) shared: Arc<Shared>,
-    queue: Queue,
+    /// Where the WAL lies.
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dedup_log: DedupLog,
+    /// Empty until the WAL is replayed.
+    queue: OnceLock<Queue>,
     /// Held while a flush runs, so that memtables are flushed in the order they were frozen.
     pub(crate) flushing: tokio::sync::Mutex<()>,
-    /// Held while this process compacts: one merge at a time.
-    pub(crate) compacting: tokio::sync::Mutex<()>,
     _lock: std::fs::File,
 }
 
@@ -165,6 +171,12 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     /// Bytes of requests that wait for the WAL.
     pub(crate) queued_bytes: AtomicUsize,
+    /// The requests that are known.
+    pub(crate) dedup: Window,
+    /// Requests of the active memtable that are known, each with its generation.
+    pub(crate) unflushed: Mutex<Vec<(u64, Identity)>>,
+    /// Whether the active memtable is to be flushed whatever its size and age.
+    pub(crate) flush_wanted: AtomicBool,
     /// Told when the active memtable is full.
     pub(crate) full: Notify,
 }
@@ -190,6 +202,8 @@ pub(crate) struct Frozen {
     pub(crate) sequences: (u64, u64),
     /// WAL files up to this number hold nothing but these rows and older ones.
     pub(crate) wal_files: u64,
+    /// What is remembered of its requests, each with its generation; durable before the WAL goes.
+    pub(crate) identities: Arc<Vec<(u64, Identity)>>,
 }
 
 impl State {
@@ -202,11 +216,18 @@ impl State {
 /// The label indexes of all tenants.
 #[derive(Debug, Default)]
 pub(crate) struct Indexes {
+    /// What their memory is taken from; `None` in tests.
+    budget: Option<Arc<Budget>>,
     series: Mutex<HashMap<Arc<str>, Arc<LabelIndex>>>,
     streams: Mutex<HashMap<Arc<str>, Arc<LabelIndex>>>,
 }
 
 impl Indexes {
+    /// No index yet.
+    pub(crate) fn within(budget: &Arc<Budget>) -> Self {
+        Self { budget: Some(Arc::clone(budget)), ..Self::default() }
+    }
+
     /// The series of a tenant; an index that nobody else sees if it has stored nothing, so that
     /// asking for tenants at random costs no memory.
     pub(crate) fn series(&self, tenant: &str) -> Arc<LabelIndex> {
@@ -222,7 +243,7 @@ impl Indexes {
     /// collide with anything when it is absorbed.
     pub(crate) fn reserve(&self, tenant: &Arc<str>, batch: &TableBatch) -> Result<(), Error> {
         match self.of(tenant, batch.table)? {
-            Some(index) => index.reserve(&batch.rows).map(|_| ()),
+            Some(index) => index.reserve(&batch.rows),
             None => Ok(()),
         }
     }
@@ -251,7 +272,8 @@ impl Indexes {
             let message = format!("the lake has {TENANTS_MAX} tenants, the most it may");
             return Err(Error::new(ErrorKind::Limit, message));
         }
-        Ok(Some(Arc::clone(indexes.entry(Arc::clone(tenant)).or_default())))
+        let new = || Arc::new(self.budget.as_ref().map(LabelIndex::within).unwrap_or_default());
+        Ok(Some(Arc::clone(indexes.entry(Arc::clone(tenant)).or_insert_with(new))))
     }
 }
 
@@ -261,14 +283,11 @@ pub(crate) struct Counters {
     pub(crate) wal_bytes: AtomicU64,
     pub(crate) wal_syncs: AtomicU64,
     pub(crate) wal_sync_ns: AtomicU64,
+    pub(crate) wal_errors: AtomicU64,
     pub(crate) rows: [AtomicU64; 7],
     pub(crate) flushes: AtomicU64,
     pub(crate) flush_ns: AtomicU64,
     pub(crate) flush_errors: AtomicU64,
-    pub(crate) flushed_bytes: AtomicU64,
-    /// Whether a flush runs.
-    pub(crate) is_flushing: AtomicBool,
-    pub(crate) compaction: compact::Counters,
 }
 
 impl Counters {
@@ -283,20 +302,38 @@ impl Counters {
 impl Store {
     /// Opens or creates the lake, loads the catalogs, and replays the WAL.
     pub async fn open(options: StoreOptions, decode: Arc<dyn Decode>) -> Result<Arc<Self>, Error> {
-        let opened = crate::recover::open(options, decode).await?;
-        let queue = Queue::start(opened.wal, opened.sequences, Arc::clone(&opened.shared))?;
+        Self::open_on(Arc::new(OsDisk), options, decode).await
+    }
+
+    /// The same with the WAL on another disk.
+    pub(crate) async fn open_on(
+        disk: Arc<dyn Disk>,
+        options: StoreOptions,
+        decode: Arc<dyn Decode>,
+    ) -> Result<Arc<Self>, Error> {
+        let opened = crate::recover::open(disk, options).await?;
         let store = Arc::new(Self {
             options: opened.options,
             objects: opened.objects,
             catalogs: opened.catalogs,
             shared: opened.shared,
-            queue,
+            disk: opened.disk,
+            dedup_log: opened.dedup_log,
+            queue: OnceLock::new(),
             flushing: tokio::sync::Mutex::default(),
-            compacting: tokio::sync::Mutex::default(),
             _lock: opened.lock,
         });
+        let end = crate::replay::replay(&store, opened.log, opened.applied, decode).await?;
+        let wal = WalWriter::new(
+            Arc::clone(&store.disk),
+            crate::recover::wal_folder(&store.options),
+            store.options.wal_segment_bytes,
+            store.options.durability,
+            end.file + 1,
+        );
+        let queue = Queue::start(wal, (end.first_active, end.next), Arc::clone(&store.shared))?;
+        store.queue.get_or_init(|| queue);
         tokio::spawn(flush::run(Arc::downgrade(&store)));
-        tokio::spawn(compact::run(Arc::downgrade(&store)));
         tokio::spawn(Budget::watch(Arc::downgrade(&store.options.budget)));
         Ok(store)
     }
@@ -306,6 +343,9 @@ impl Store {
     ///
     /// `Limit` if too much is waiting to be flushed, `Unavailable` if the disk refuses.
     pub async fn append(&self, write: Write) -> Result<Appended, Error> {
+        if let Some(known) = write.frame.identity.and_then(|of| self.known(of.hash)) {
+            return Ok(Appended::Duplicate(known));
+        }
         let bytes = write.frame.payload.len()
             + write.batches.iter().map(|batch| batch.rows.get_array_memory_size()).sum::<usize>();
         self.check_room(bytes)?;
@@ -318,12 +358,21 @@ impl Store {
         }
         self.shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
         let (done, answer) = oneshot::channel();
-        let sent = self.queue.send(Message::Append { write, bytes, done });
+        let sent = self.queue().and_then(|to| to.send(Message::Append { write, bytes, done }));
         if let Err(error) = sent {
             self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
             return Err(error);
         }
-        answer.await.map_err(|_| closed())?.map(|()| Appended::Stored)
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// What was stored under a hash, durably; `None` if nothing is known of it.
+    pub fn known(&self, hash: u128) -> Option<Identity> {
+        self.shared.dedup.get(hash)
+    }
+
+    fn queue(&self) -> Result<&Queue, Error> {
+        self.queue.get().ok_or_else(closed)
     }
 
     fn check_room(&self, bytes: usize) -> Result<(), Error> {
@@ -394,15 +443,16 @@ impl Store {
     /// Freezes the active memtable; nothing happens if it is empty.
     pub(crate) async fn freeze(&self) -> Result<(), Error> {
         let (done, answer) = oneshot::channel();
-        self.queue.send(Message::Freeze { done })?;
-        answer.await.map_err(|_| closed())?
+        self.queue()?.send(Message::Freeze { done })?;
+        answer.await.map_err(|_| closed())
     }
 
     /// Flushes and stops the background work; later appends are refused.
     pub async fn close(&self) -> Result<(), Error> {
-        self.shared.counters.compaction.stop();
         let flushed = self.flush().await;
-        self.queue.stop();
+        if let Ok(queue) = self.queue() {
+            queue.stop();
+        }
         flushed
     }
 
@@ -418,17 +468,18 @@ impl Store {
             wal_bytes: load(&counters.wal_bytes),
             wal_syncs: load(&counters.wal_syncs),
             wal_sync_ns: load(&counters.wal_sync_ns),
+            wal_errors: load(&counters.wal_errors),
+            known_requests: self.shared.dedup.len() as u64,
             memtable_bytes: state.memtable_bytes() as u64,
             rows: std::array::from_fn(|at| load(&counters.rows[at])),
             flushes: load(&counters.flushes),
             flush_ns: load(&counters.flush_ns),
             flush_errors: load(&counters.flush_errors),
-            flushed_bytes: load(&counters.flushed_bytes),
-            compaction: counters.compaction.stats(),
             segments: state.segments.values().map(|live| live.segments).sum(),
             segment_bytes: state.segments.values().map(|live| live.bytes).sum(),
             series: count(&self.shared.indexes.series),
             streams: count(&self.shared.indexes.streams),
+            objects: self.objects.stats(),
             budget: self.options.budget.stats(),
         }
     }

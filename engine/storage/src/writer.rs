@@ -6,18 +6,22 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use ahash::AHashMap;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::store::{Frozen, Shared, closed};
 use crate::wal::WalWriter;
-use crate::{Error, ErrorKind, TableBatch, Write};
+use crate::{Appended, Error, ErrorKind, Identity, TableBatch, Write};
 
 /// A group is written when it holds this many bytes, even if more requests wait.
 const GROUP_BYTES_MAX: usize = 1 << 20;
 
 /// How often the thread looks for unsynced bytes when nothing comes in.
 const IDLE: Duration = Duration::from_millis(100);
+
+/// How often it is told that the WAL still fails.
+const FAILURE_TOLD_EACH: Duration = Duration::from_secs(10);
 
 /// What the thread is asked to do.
 pub(crate) enum Message {
@@ -28,12 +32,12 @@ pub(crate) enum Message {
         /// Its bytes, as counted in `Shared::queued_bytes`.
         bytes: usize,
         /// Told when it is durable and readable.
-        done: oneshot::Sender<Result<(), Error>>,
+        done: oneshot::Sender<Result<Appended, Error>>,
     },
     /// Freeze the active memtable.
     Freeze {
         /// Told when it is done.
-        done: oneshot::Sender<Result<(), Error>>,
+        done: oneshot::Sender<()>,
     },
     /// End the thread.
     Stop,
@@ -56,7 +60,7 @@ impl Queue {
     ) -> Result<Self, Error> {
         let (sender, receiver) = channel();
         let (first_active, next_sequence) = sequences;
-        let writer = Writer { wal, shared, next_sequence, first_active };
+        let writer = Writer { wal, shared, next_sequence, first_active, failure_told: None };
         let thread = std::thread::Builder::new()
             .name("wal".to_owned())
             .spawn(move || writer.run(&receiver))
@@ -94,20 +98,30 @@ struct Writer {
     next_sequence: u64,
     /// The first sequence number that the active memtable may hold.
     first_active: u64,
+    /// When it was last told that the WAL fails; `None` while it does not.
+    failure_told: Option<Instant>,
 }
 
 struct Pending {
     write: Write,
     bytes: usize,
-    done: oneshot::Sender<Result<(), Error>>,
+    done: oneshot::Sender<Result<Appended, Error>>,
+}
+
+/// Requests that are written and acknowledged together.
+#[derive(Default)]
+struct Group {
+    requests: Vec<Pending>,
+    /// Places in `requests`, by the hashes of those that have an identity.
+    places: AHashMap<u128, usize>,
+    /// Requests that equal one of the group, with its place: they share its fate.
+    twins: Vec<(Pending, usize)>,
 }
 
 impl Writer {
     fn run(mut self, receiver: &Receiver<Message>) {
         self.serve(receiver);
-        if let Err(error) = self.wal.end_file() {
-            tracing::error!(%error, "cannot end the write-ahead log");
-        }
+        self.wal.end_file();
     }
 
     /// Does what is asked until it is asked to stop.
@@ -117,13 +131,13 @@ impl Writer {
                 Ok(message) => message,
                 Err(RecvTimeoutError::Timeout) => {
                     if let Err(error) = self.wal.sync_if_due() {
-                        tracing::error!(%error, "cannot sync the write-ahead log");
+                        self.watch(Some(&error));
                     }
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            let mut group = Vec::new();
+            let mut group = Group::default();
             let mut next = Some(first);
             while let Some(message) = next.take() {
                 match message {
@@ -135,8 +149,9 @@ impl Writer {
                     }
                     Message::Freeze { done } => {
                         self.commit(&mut group);
+                        self.freeze();
                         // Whoever asked may have stopped waiting.
-                        let _ = done.send(self.freeze());
+                        let _ = done.send(());
                     }
                     Message::Stop => {
                         self.commit(&mut group);
@@ -148,49 +163,90 @@ impl Writer {
         }
     }
 
-    /// Adds a request to the group, or refuses it.
-    fn add(&mut self, pending: Pending, group: &mut Vec<Pending>) {
-        let sequence = self.next_sequence + group.len() as u64;
-        match self.wal.add(&pending.write.frame, sequence) {
-            Ok(()) => group.push(pending),
-            Err(error) => self.answer(pending, Err(error)),
+    /// Adds a request to the group, unless it is known or refused.
+    fn add(&mut self, pending: Pending, group: &mut Group) {
+        let identity = pending.write.frame.identity;
+        if let Some(known) = identity.and_then(|of| self.shared.dedup.get(of.hash)) {
+            self.answer(pending, Ok(Appended::Duplicate(known)));
+            return;
         }
+        if let Some(twin) = identity.and_then(|of| group.places.get(&of.hash)) {
+            group.twins.push((pending, *twin));
+            return;
+        }
+        if let Err(error) = self.wal.add(&pending.write.frame) {
+            self.answer(pending, Err(error));
+            return;
+        }
+        if let Some(identity) = identity {
+            group.places.insert(identity.hash, group.requests.len());
+        }
+        group.requests.push(pending);
     }
 
-    fn answer(&self, pending: Pending, answer: Result<(), Error>) {
+    fn answer(&self, pending: Pending, answer: Result<Appended, Error>) {
         self.shared.queued_bytes.fetch_sub(pending.bytes, Ordering::Relaxed);
         // Whoever asked may have stopped waiting; the request is stored all the same.
         let _ = pending.done.send(answer);
     }
 
     /// Makes the group durable, then readable, then answers.
-    fn commit(&mut self, group: &mut Vec<Pending>) {
-        if group.is_empty() {
+    fn commit(&mut self, group: &mut Group) {
+        let Group { requests, twins, .. } = std::mem::take(group);
+        if requests.is_empty() {
             return;
         }
         let bytes = self.wal.group_bytes() as u64;
-        let committed = self.wal.commit();
-        let counters = &self.shared.counters;
+        let committed = self.wal.commit(self.next_sequence);
+        let shared = Arc::clone(&self.shared);
+        let counters = &shared.counters;
         let (sync_ns, syncs) = self.wal.syncs;
         counters.wal_sync_ns.store(sync_ns, Ordering::Relaxed);
         counters.wal_syncs.store(syncs, Ordering::Relaxed);
+        self.watch(committed.as_ref().err());
         if let Err(error) = committed {
-            tracing::error!(%error, requests = group.len(), "cannot write the write-ahead log");
-            for pending in group.drain(..) {
+            counters.wal_errors.fetch_add(1, Ordering::Relaxed);
+            for pending in requests.into_iter().chain(twins.into_iter().map(|twin| twin.0)) {
                 self.answer(pending, Err(Error::new(error.kind(), error.to_string())));
             }
             return;
         }
         // Only now: the numbers of what failed are given again, so that the WAL has no gap.
-        self.next_sequence += group.len() as u64;
+        self.next_sequence += requests.len() as u64;
         counters.wal_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let mut answers = Vec::with_capacity(group.len());
-        for pending in group.drain(..) {
-            let inserted = self.insert(&pending.write);
-            answers.push((pending, inserted));
+        let inserted: Vec<Result<(), Error>> =
+            requests.iter().map(|pending| self.insert(&pending.write)).collect();
+        for (pending, place) in twins {
+            let answer = match (&inserted[place], requests[place].write.frame.identity) {
+                (Ok(()), Some(identity)) => Ok(Appended::Duplicate(identity)),
+                (Ok(()), None) => Ok(Appended::Stored),
+                (Err(error), _) => Err(Error::new(error.kind(), error.to_string())),
+            };
+            self.answer(pending, answer);
         }
-        for (pending, inserted) in answers {
-            self.answer(pending, inserted);
+        for (pending, inserted) in requests.into_iter().zip(inserted) {
+            self.answer(pending, inserted.map(|()| Appended::Stored));
+        }
+    }
+
+    /// Tells when the WAL begins and ceases to fail, and now and then in between.
+    fn watch(&mut self, error: Option<&Error>) {
+        if self.wal.take_failed() {
+            // What the disk has of the file that failed is not known: segments are safer.
+            self.shared.flush_wanted.store(true, Ordering::Relaxed);
+            self.shared.full.notify_one();
+        }
+        match (error, self.failure_told) {
+            (None, None) => {}
+            (None, Some(_)) => {
+                tracing::info!("the write-ahead log takes requests again");
+                self.failure_told = None;
+            }
+            (Some(_), Some(told)) if told.elapsed() < FAILURE_TOLD_EACH => {}
+            (Some(error), _) => {
+                tracing::error!(%error, "cannot write the write-ahead log; requests are refused");
+                self.failure_told = Some(Instant::now());
+            }
         }
     }
 
@@ -212,21 +268,31 @@ impl Writer {
         if state.active_since.is_none() && !state.active.is_empty() {
             state.active_since = Some(Instant::now());
         }
+        drop(state);
+        if let Some(identity) = write.frame.identity {
+            self.remember(identity);
+        }
         self.shared.full.notify_one();
         Ok(())
     }
 
-    fn freeze(&mut self) -> Result<(), Error> {
+    /// From here on the request is known.
+    fn remember(&self, identity: Identity) {
+        let generation = self.shared.dedup.insert(identity);
+        self.shared.unflushed.lock().extend(generation.map(|generation| (generation, identity)));
+    }
+
+    fn freeze(&mut self) {
         let mut state = self.shared.state.write();
         if state.active.is_empty() {
-            return Ok(());
+            return;
         }
-        let wal_files = self.wal.end_file()?;
+        let wal_files = self.wal.end_file();
         let rows = std::mem::take(&mut state.active);
         state.active_since = None;
         let sequences = (self.first_active, self.next_sequence - 1);
         self.first_active = self.next_sequence;
-        state.frozen.push(Frozen { rows, sequences, wal_files });
-        Ok(())
+        let identities = Arc::new(std::mem::take(&mut *self.shared.unflushed.lock()));
+        state.frozen.push(Frozen { rows, sequences, wal_files, identities });
     }
 }

@@ -107,7 +107,9 @@ impl<'a> Records<'a> for LogsDecoder<'a, '_> {
     }
 
     fn record(&mut self, message: &'a [u8], tally: &mut Tally) -> Result<(), Error> {
-        tally.receive();
+        if !tally.receive() {
+            return Ok(());
+        }
         match self.push_record(message, tally) {
             Ok(()) => Ok(()),
             Err(failure) => tally.fail(failure, 1),
@@ -145,7 +147,10 @@ impl<'a> LogsDecoder<'a, '_> {
         let limits = self.context.limits;
         let record = read_record(message, limits, &mut self.attributes)?;
         let time_ns = match (record.time_ns, record.observed_ns) {
-            (0, 0) => self.context.received_ns,
+            (0, 0) => {
+                tally.set_untimed();
+                self.context.received_ns
+            }
             (0, observed_ns) => self.bounds.check(observed_ns)?,
             (time_ns, _) => self.bounds.check(time_ns)?,
         };

@@ -258,10 +258,9 @@ impl<'a> Records<'a> for MetricsDecoder<'a, '_> {
         };
         self.labels.set_extra(family.kind.extra_label());
         metric.each_field(|field, value| {
-            if field != 1 {
+            if field != 1 || !tally.receive() {
                 return Ok(());
             }
-            tally.receive();
             let stored = self.push_point(&family, value.bytes()?, tally);
             match stored {
                 Ok(()) => Ok(()),

@@ -20,6 +20,7 @@ mod metrics;
 mod traces;
 mod wire;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use schemas::model::{Signal, TimestampNs};
@@ -32,6 +33,7 @@ use crate::IngestOptions;
 use crate::admit::{Reason, Rejection, Rejections, TimeBounds};
 use crate::body::{self, Format};
 use crate::error::{Error, ErrorKind};
+use crate::identity::{self, Runs};
 use crate::limits::{
     LABEL_BYTES_PER_REQUEST_MAX, Limits, REPLAY_BYTES_MAX, ROW_BYTES_PER_REQUEST_MAX,
 };
@@ -50,6 +52,9 @@ pub(crate) struct Context<'c> {
     /// Whether the request was accepted before. What it takes is not limited then: series that
     /// were known when it came may not be known now, and must not make it too large.
     pub(crate) is_replay: bool,
+    /// Places of the records that were rejected when the request came first, in order; empty
+    /// unless it is replayed.
+    pub(crate) rejected_before: &'c [Range<u64>],
 }
 
 impl Context<'_> {
@@ -67,6 +72,11 @@ pub(crate) struct Decoded {
     pub(crate) received: u64,
     /// Records without rows.
     pub(crate) rejections: Rejections,
+    /// Places of those records.
+    pub(crate) rejected: Runs,
+    /// Whether a record has the time of its receipt because it came without one: the same request
+    /// may then come again and mean new records.
+    pub(crate) is_untimed: bool,
     /// What remote write tells its sender; zero of OTLP.
     pub(crate) written: Written,
 }
@@ -110,6 +120,11 @@ impl From<Malformed> for Error {
 pub(crate) struct Tally {
     received: u64,
     rejections: Rejections,
+    rejected: Runs,
+    rejected_before: Vec<Range<u64>>,
+    /// How many of `rejected_before` lie behind the record that is being read.
+    passed: usize,
+    is_untimed: bool,
     row_bytes: usize,
     row_bytes_max: usize,
     label_bytes: usize,
@@ -122,6 +137,10 @@ impl Tally {
         Self {
             received: 0,
             rejections: Rejections::default(),
+            rejected: Runs::default(),
+            rejected_before: context.rejected_before.to_vec(),
+            passed: 0,
+            is_untimed: false,
             row_bytes: 0,
             row_bytes_max: limited(ROW_BYTES_PER_REQUEST_MAX),
             label_bytes: 0,
@@ -129,9 +148,21 @@ impl Tally {
         }
     }
 
-    /// Counts a record that was read.
-    fn receive(&mut self) {
+    /// Counts a record that was read; tells whether it is to be stored, which it is not if it was
+    /// rejected when the request came first.
+    #[must_use]
+    fn receive(&mut self) -> bool {
+        let place = self.received;
         self.received += 1;
+        while self.rejected_before.get(self.passed).is_some_and(|run| run.end <= place) {
+            self.passed += 1;
+        }
+        !self.rejected_before.get(self.passed).is_some_and(|run| run.contains(&place))
+    }
+
+    /// A record has no time of its own.
+    fn set_untimed(&mut self) {
+        self.is_untimed = true;
     }
 
     /// Counts rows that are about to be made, with the bytes that each takes.
@@ -168,6 +199,7 @@ impl Tally {
     fn fail(&mut self, failure: Failure, records: u64) -> Result<(), Error> {
         match failure {
             Failure::Rejected(rejection) => {
+                self.rejected.push(self.received - records..self.received);
                 self.rejections.add(*rejection, records);
                 Ok(())
             }
@@ -185,6 +217,8 @@ impl Tally {
             batches: batches.into_iter().flatten().collect(),
             received: self.received,
             rejections: self.rejections,
+            rejected: self.rejected,
+            is_untimed: self.is_untimed,
             written: Written::default(),
         }
     }
@@ -246,8 +280,9 @@ impl Decoder {
 }
 
 impl storage::Decode for Decoder {
-    /// Takes the frame's time of receipt for now, so the same records are within the time bounds
-    /// as when they came.
+    /// Takes the frame's time of receipt for now and the limits of that time, and leaves out what
+    /// was rejected then: what was acknowledged comes back, and nothing else, whatever the clock
+    /// and the configuration say now.
     fn decode(
         &self,
         frame: &Frame,
@@ -258,12 +293,15 @@ impl storage::Decode for Decoder {
         let unlimited = |_| Ok(());
         let compression = encoding.compression;
         let request = body::inflate(&frame.payload, compression, REPLAY_BYTES_MAX, unlimited)?;
+        let mut limits = self.limits.as_ref().clone();
+        let rejected_before = identity::read_notes(&frame.notes, &mut limits)?;
         let context = Context {
             received_ns: frame.received_ns,
-            limits: &self.limits,
+            limits: &limits,
             series,
             streams,
             is_replay: true,
+            rejected_before: &rejected_before,
         };
         Ok(decode(frame.signal, encoding.format, &request, &context)?.batches)
     }

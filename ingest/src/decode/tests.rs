@@ -37,6 +37,7 @@ pub(super) fn decode_with(signal: Signal, request: &[u8], limits: &Limits) -> De
         series: &series,
         streams: &streams,
         is_replay: false,
+        rejected_before: &[],
     };
     decode(signal, Format::Protobuf, request, &context).unwrap()
 }
@@ -191,6 +192,7 @@ fn a_request_of_endless_empty_records_is_refused() {
         series: &series,
         streams: &streams,
         is_replay: false,
+        rejected_before: &[],
     };
     let error = decode(Signal::Logs, Format::Protobuf, &request, &context).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
@@ -227,6 +229,7 @@ fn decode_anything(bytes: &[u8]) {
         series: &series,
         streams: &streams,
         is_replay: false,
+        rejected_before: &[],
     };
     for signal in Signal::ALL {
         if let Ok(decoded) = decode(signal, Format::Protobuf, bytes, &context) {
@@ -298,6 +301,7 @@ fn endless_scopes_without_records_are_refused_too() {
         series: &series,
         streams: &streams,
         is_replay: false,
+        rejected_before: &[],
     };
     let error = decode(Signal::Metrics, Format::Protobuf, &request, &context).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);

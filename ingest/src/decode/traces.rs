@@ -73,7 +73,9 @@ impl<'a> Records<'a> for TracesDecoder<'a, '_> {
     }
 
     fn record(&mut self, message: &'a [u8], tally: &mut Tally) -> Result<(), Error> {
-        tally.receive();
+        if !tally.receive() {
+            return Ok(());
+        }
         match self.push_span(message, tally) {
             Ok(()) => Ok(()),
             Err(failure) => tally.fail(failure, 1),

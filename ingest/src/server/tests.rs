@@ -2,6 +2,8 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use ::http::{Request, StatusCode};
 use axum::Router;
@@ -22,7 +24,7 @@ use tower::ServiceExt;
 
 use super::messages::{RetryInfo, Status};
 use super::{grpc_routes, http_router};
-use crate::{Decoder, ErrorKind, Ingest, IngestOptions, Limits};
+use crate::{Decoder, ErrorKind, Ingest, IngestOptions, Limits, SignalStats};
 
 const NOW_NS: i64 = 1_700_000_000_000_000_000;
 const GRPC_PATH: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
@@ -63,6 +65,12 @@ impl Rig {
         usize::try_from(segments).unwrap() + batches
     }
 
+    fn logs(&self, tenant: &str) -> SignalStats {
+        let stats = self.ingest.stats();
+        let of_tenant = stats.tenants.iter().find(|of| of.tenant.as_ref() == tenant).unwrap();
+        of_tenant.signals.iter().find(|(signal, _)| *signal == Signal::Logs).unwrap().1
+    }
+
     async fn post(&self, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
         let mut request = Request::post("/v1/logs");
         for (name, value) in headers {
@@ -101,9 +109,11 @@ async fn answer(router: Router, request: Request<Body>) -> Answer {
     Answer { status: parts.status, headers, body: body.to_bytes() }
 }
 
-/// One record that is stored, and one that is too old.
+/// Records of one time, another one at each call.
 fn request(records: usize) -> ExportLogsServiceRequest {
-    let record = LogRecord { time_unix_nano: NOW_NS as u64, ..Default::default() };
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let time_unix_nano = NOW_NS as u64 - CALLS.fetch_add(1, Ordering::Relaxed);
+    let record = LogRecord { time_unix_nano, ..Default::default() };
     let log_records = vec![record; records];
     let scope_logs = vec![ScopeLogs { log_records, ..Default::default() }];
     let resource_logs = vec![ResourceLogs { scope_logs, ..Default::default() }];
@@ -129,11 +139,9 @@ const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
 #[tokio::test]
 async fn every_encoding_is_stored_and_survives_a_restart() {
     let rig = Rig::new(|_| ()).await;
-    let message = request(2).encode_to_vec();
-    let zstd = zstd::encode_all(message.as_slice(), 1).unwrap();
-    for (encoding, body) in
-        [("identity", message.clone()), ("gzip", gzip(&message)), ("zstd", zstd)]
-    {
+    let message = || request(2).encode_to_vec();
+    let zstd = zstd::encode_all(message().as_slice(), 1).unwrap();
+    for (encoding, body) in [("identity", message()), ("gzip", gzip(&message())), ("zstd", zstd)] {
         let answer = rig.post(&[PROTOBUF, ("content-encoding", encoding)], body).await;
         assert_eq!(answer.status, StatusCode::OK, "{encoding}");
         let response = ExportLogsServiceResponse::decode(answer.body).unwrap();
@@ -145,7 +153,7 @@ async fn every_encoding_is_stored_and_survives_a_restart() {
     assert_eq!(answer.header("content-type"), "application/json");
     assert_eq!(rig.stored_logs("default"), 8);
     let stats = rig.ingest.stats();
-    let logs = &stats.signals.iter().find(|(signal, _)| *signal == Signal::Logs).unwrap().1;
+    let logs = rig.logs("default");
     assert_eq!((logs.requests, logs.received_rows, logs.stored_rows), (4, 8, 8));
     assert_eq!(stats.inflight_bytes, 0);
 
@@ -172,6 +180,120 @@ async fn rejected_records_are_a_partial_success() {
     let answer = rig.post(&[JSON], json).await;
     let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!(body["partialSuccess"]["rejectedLogRecords"], "1");
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).unwrap()
+}
+
+#[tokio::test]
+async fn a_request_that_comes_again_is_stored_once() {
+    let rig = Rig::new(|_| ()).await;
+    let message = request(3).encode_to_vec();
+    let encodings =
+        [("identity", message.clone()), ("gzip", gzip(&message)), ("zstd", zstd(&message))];
+    for (encoding, body) in &encodings {
+        let answer = rig.post(&[PROTOBUF, ("content-encoding", encoding)], body.clone()).await;
+        assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0), "{encoding}");
+    }
+    let answer = rig.call(&[], frame(0, &message)).await;
+    assert_eq!((answer.status, answer.header("grpc-status")), (StatusCode::OK, "0"));
+    assert_eq!(answer.body.as_ref(), [0; 5], "a success, nothing rejected");
+    assert_eq!(rig.stored_logs("default"), 3);
+    // Records without a time of their own have happened anew.
+    let untimed = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{},{}]}]}]}"#;
+    for _ in 0..2 {
+        rig.post(&[JSON], untimed).await;
+    }
+    assert_eq!(rig.stored_logs("default"), 7);
+    let logs = rig.logs("default");
+    assert_eq!((logs.requests, logs.received_rows, logs.stored_rows), (6, 16, 7));
+    assert_eq!((logs.deduplicated_requests, logs.deduplicated_rows), (3, 9));
+
+    // It is recognised after a crash and after a flush, and both again.
+    let Rig { mut ingest, mut store, mut folder } = rig;
+    for is_flushed in [false, true, true] {
+        if is_flushed {
+            store.flush().await.unwrap();
+        }
+        drop((ingest, store));
+        let again = Rig::open(folder, |_| ()).await;
+        let answer = again.post(&[PROTOBUF], message.clone()).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(again.stored_logs("default"), 7);
+        assert_eq!(again.logs("default").deduplicated_rows, 3);
+        (ingest, store, folder) = (again.ingest, again.store, again.folder);
+    }
+}
+
+#[tokio::test]
+async fn requests_at_the_same_time_are_stored_once() {
+    let rig = Rig::new(|_| ()).await;
+    let message = request(3).encode_to_vec();
+    let calls = (0..20).map(|_| rig.post(&[PROTOBUF], message.clone()));
+    for answer in futures::future::join_all(calls).await {
+        assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0));
+    }
+    assert_eq!(rig.stored_logs("default"), 3);
+    let logs = rig.logs("default");
+    assert_eq!((logs.received_rows, logs.stored_rows, logs.deduplicated_rows), (60, 3, 57));
+}
+
+#[tokio::test]
+async fn a_request_that_was_refused_is_stored_when_it_comes_again() {
+    let rig = Rig::new(|_| ()).await;
+    let message = request(3).encode_to_vec();
+    // The folder of the WAL is away: nothing can be written.
+    let wal = rig.folder.path().join("wal");
+    std::fs::rename(&wal, rig.folder.path().join("away")).unwrap();
+    for _ in 0..2 {
+        let answer = rig.post(&[PROTOBUF], message.clone()).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.header("retry-after"), "5");
+    }
+    std::fs::rename(rig.folder.path().join("away"), &wal).unwrap();
+    for _ in 0..2 {
+        assert_eq!(rig.post(&[PROTOBUF], message.clone()).await.status, StatusCode::OK);
+    }
+    assert_eq!(rig.stored_logs("default"), 3);
+    let logs = rig.logs("default");
+    assert_eq!((logs.requests, logs.stored_rows, logs.deduplicated_rows), (4, 3, 3));
+}
+
+#[tokio::test]
+async fn a_partial_success_is_told_again_as_it_was() {
+    // The second time an hour later: what was too far ahead would be let in by then.
+    static LATER: AtomicBool = AtomicBool::new(false);
+    let change = |options: &mut IngestOptions| {
+        options.now_ns = || NOW_NS + i64::from(LATER.load(Ordering::SeqCst)) * 3_600_000_000_000;
+    };
+    let rig = Rig::new(change).await;
+    let mut message = request(4);
+    let records = &mut message.resource_logs[0].scope_logs[0].log_records;
+    records[1].time_unix_nano = NOW_NS as u64 + 1_800_000_000_000;
+    for (later, expected) in
+        [(false, "too far ahead"), (false, "too far ahead"), (true, "came first")]
+    {
+        LATER.store(later, Ordering::SeqCst);
+        let answer = rig.post(&[PROTOBUF], message.encode_to_vec()).await;
+        let response = ExportLogsServiceResponse::decode(answer.body).unwrap();
+        let partial = response.partial_success.unwrap();
+        assert_eq!(partial.rejected_log_records, 1);
+        assert!(partial.error_message.contains(expected), "{}", partial.error_message);
+    }
+    assert_eq!(rig.stored_logs("default"), 3);
+    let logs = rig.logs("default");
+    assert_eq!((logs.received_rows, logs.rejected_rows), (12, 3));
+    assert_eq!((logs.stored_rows, logs.deduplicated_rows), (3, 6));
+    // What was rejected stays so when the WAL is replayed, however far the bounds are by then.
+    let Rig { ingest, store, folder } = rig;
+    drop((ingest, store));
+    let wide = |options: &mut IngestOptions| {
+        options.limits.past_max = Duration::from_secs(1);
+        options.limits.ahead_max = Duration::from_secs(86_400);
+    };
+    let again = Rig::open(folder, wide).await;
+    assert_eq!(again.stored_logs("default"), 3);
 }
 
 #[tokio::test]

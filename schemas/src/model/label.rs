@@ -40,6 +40,13 @@ impl Labels {
         Self(labels.into())
     }
 
+    /// Takes labels that are sorted by name already, names unique, no value empty.
+    pub fn from_sorted(labels: impl Iterator<Item = Label>) -> Self {
+        let labels: Arc<[Label]> = labels.collect();
+        debug_assert!(labels.is_sorted_by(|a, b| a.name < b.name));
+        Self(labels)
+    }
+
     /// Sorts `labels` by name and keeps empty values, which LogQL shows and tells apart.
     pub fn with_empty_values(mut labels: Vec<Label>) -> Self {
         labels.reverse();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use regex::Regex;
 
-use super::pattern::{PatternError, compile_anchored};
+use super::pattern::{PatternError, Reach, compile_anchored, reach_anchored};
 
 /// How a matcher compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,8 +58,12 @@ impl Matcher {
                 Test::Pattern(Box::new(compile_anchored(&self.value)?))
             }
         };
+        let reach = match &test {
+            Test::Literal(literal) => Reach::OneOf(vec![literal.clone()]),
+            Test::Pattern(_) => reach_anchored(&self.value),
+        };
         let negated = matches!(self.op, MatchOp::NotEqual | MatchOp::NotRegex);
-        Ok(CompiledMatcher { label: self.label.clone(), test, negated })
+        Ok(CompiledMatcher { label: self.label.clone(), test, reach, negated })
     }
 }
 
@@ -74,6 +78,7 @@ impl fmt::Display for Matcher {
 pub struct CompiledMatcher {
     label: String,
     test: Test,
+    reach: Reach,
     negated: bool,
 }
 
@@ -91,11 +96,25 @@ impl CompiledMatcher {
 
     /// Whether a series with this value of the label is selected; `""` stands for absent.
     pub fn matches(&self, value: &str) -> bool {
-        let hit = match &self.test {
+        self.hits(value) != self.negated
+    }
+
+    /// Whether the value passes the comparison itself, before `!=` and `!~` turn it round.
+    pub fn hits(&self, value: &str) -> bool {
+        match &self.test {
             Test::Literal(literal) => literal == value,
             Test::Pattern(pattern) => pattern.is_match(value),
-        };
-        hit != self.negated
+        }
+    }
+
+    /// Which values [`Self::hits`] can accept.
+    pub fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// Whether the matcher is `!=` or `!~`: what hits is refused.
+    pub fn is_negated(&self) -> bool {
+        self.negated
     }
 
     /// The one value that is selected, if the matcher is an equality with a non-empty value.

@@ -14,7 +14,7 @@ pub use attribute::{Attribute, Scope};
 pub use grouping::{Direction, Grouping};
 pub use label::{Label, Labels, METRIC_NAME};
 pub use matcher::{CompiledMatcher, MatchOp, Matcher};
-pub use pattern::{PATTERN_BYTES_MAX, PatternError, compile_anchored, compile_search};
+pub use pattern::{PATTERN_BYTES_MAX, PatternError, Reach, compile_anchored, compile_search};
 pub use quantity::{parse_float, parse_go_duration, parse_size};
 pub use selector::Selector;
 pub use signal::Signal;

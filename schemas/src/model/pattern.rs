@@ -3,12 +3,14 @@
 //! PromQL, LogQL and TraceQL take Go's RE2 syntax; we run it on the `regex` crate. Where the
 //! two differ, the pattern is translated here and nowhere else.
 
+mod reach;
 #[cfg(test)]
 mod tests;
 mod translate;
 
 use regex::{Regex, RegexBuilder};
 
+pub use reach::Reach;
 use translate::translate;
 
 /// Longest accepted pattern in bytes; longer ones would cost unbounded compile time.
@@ -42,6 +44,13 @@ pub enum PatternError {
 /// `.` matches line feeds, as it does in Prometheus and Loki.
 pub fn compile_anchored(pattern: &str) -> Result<Regex, PatternError> {
     compile(pattern, |translated| format!("^(?s:{translated})$"))
+}
+
+/// Which texts a pattern that is to match the whole text can match; for patterns that
+/// [`compile_anchored`] takes.
+pub(super) fn reach_anchored(pattern: &str) -> Reach {
+    let translated = translate(pattern).map(|translated| format!("(?s:{translated})"));
+    translated.map_or(Reach::ANYWHERE, |translated| Reach::of(&translated))
 }
 
 /// Compiles a pattern that may match anywhere in the text, as line filters do.

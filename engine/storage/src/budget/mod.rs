@@ -224,6 +224,13 @@ impl Budget {
         Ok(reservation)
     }
 
+    /// Whether a use could take `bytes` now; errors are those of [`Self::reserve`].
+    pub fn check(&self, of: Use, bytes: usize) -> Result<(), Error> {
+        self.take(of, bytes)?;
+        self.give(of, bytes);
+        Ok(())
+    }
+
     /// A reservation of nothing yet.
     pub fn reservation(self: &Arc<Self>, of: Use) -> Reservation {
         Reservation::empty(Arc::clone(self), of)

@@ -1,68 +1,76 @@
-//! The days on which an id was seen: a bit each for the 64 days from the first, a list beyond.
+//! The days on which entries were seen: one posting for each day.
 
-/// Days in the bit field.
-const WINDOW: i32 = 64;
+use std::collections::BTreeMap;
 
-/// A set of days, counted from 1970-01-01.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+use super::bits::Bits;
+use super::posting::Posting;
+
+/// Which entries were seen on which days, counted from 1970-01-01.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Days {
-    /// The day of the lowest bit; meaningless while `bits` is zero.
-    first: i32,
-    bits: u64,
-    /// Days outside of the window, ascending.
-    others: Vec<i32>,
+    days: BTreeMap<i32, Posting>,
+    /// Seen on any day.
+    seen: Posting,
+    /// Memory of the postings.
+    bytes: usize,
 }
 
 impl Days {
-    /// Whether no day is known.
-    pub(super) fn is_empty(&self) -> bool {
-        // Days go to `others` only once the window has a day.
-        self.bits == 0
+    /// Notes that an entry was seen on a day; tells whether that is new.
+    pub(super) fn insert(&mut self, ordinal: u32, day: i32) -> bool {
+        let is_new = self.days.entry(day).or_default().insert(ordinal, &mut self.bytes);
+        if is_new {
+            self.seen.insert(ordinal, &mut self.bytes);
+        }
+        is_new
     }
 
-    /// Adds a day; tells whether it is new.
-    pub(super) fn insert(&mut self, day: i32) -> bool {
-        if self.bits == 0 {
-            self.first = day;
-        }
-        if let Some(bit) = self.bit(day) {
-            let is_new = self.bits & bit == 0;
-            self.bits |= bit;
-            return is_new;
-        }
-        match self.others.binary_search(&day) {
-            Ok(_) => false,
-            Err(at) => {
-                self.others.insert(at, day);
-                true
+    /// Whether an entry was seen on any day.
+    pub(super) fn is_seen(&self, ordinal: u32) -> bool {
+        self.seen.contains(ordinal)
+    }
+
+    /// Whether an entry was seen on a day.
+    pub(super) fn is_seen_on(&self, ordinal: u32, day: i32) -> bool {
+        self.days.get(&day).is_some_and(|seen| seen.contains(ordinal))
+    }
+
+    /// The entries below `len` that were seen from `first` to `last`, both inclusive.
+    pub(super) fn seen_in(&self, (first, last): (i32, i32), len: usize) -> Bits {
+        let mut bits = Bits::empty(len);
+        let is_before = |day: Option<&i32>| day.is_none_or(|day| *day >= first);
+        let is_after = |day: Option<&i32>| day.is_none_or(|day| *day <= last);
+        if is_before(self.days.keys().next()) && is_after(self.days.keys().next_back()) {
+            self.seen.add_to(&mut bits);
+        } else if first <= last {
+            for posting in self.days.range(first..=last).map(|(_, posting)| posting) {
+                posting.add_to(&mut bits);
             }
         }
+        bits
     }
 
-    /// Whether `day` is in the set.
-    pub(super) fn contains(&self, day: i32) -> bool {
-        match self.bit(day) {
-            Some(bit) => self.bits & bit != 0,
-            None => self.others.binary_search(&day).is_ok(),
+    /// Forgets the days before `day`; tells which of the entries below `len` were seen then and
+    /// at no later time.
+    pub(super) fn forget_before(&mut self, day: i32, len: usize) -> Bits {
+        let kept = self.days.split_off(&day);
+        let forgotten = std::mem::replace(&mut self.days, kept);
+        let mut gone = Bits::empty(len);
+        for posting in forgotten.values() {
+            posting.add_to(&mut gone);
+            self.bytes -= posting.bytes();
         }
-    }
-
-    /// Whether a day from `first` to `last`, both inclusive, is in the set.
-    pub(super) fn overlaps(&self, first: i32, last: i32) -> bool {
-        let from = (i64::from(first) - i64::from(self.first)).clamp(0, i64::from(WINDOW));
-        let to = (i64::from(last) - i64::from(self.first) + 1).clamp(0, i64::from(WINDOW));
-        if from < to {
-            let mask = (u64::MAX >> (i64::from(WINDOW) - (to - from))) << from;
-            if self.bits & mask != 0 {
-                return true;
-            }
+        for posting in self.days.values() {
+            posting.take_from(&mut gone);
         }
-        let at = self.others.partition_point(|day| *day < first);
-        self.others.get(at).is_some_and(|day| *day <= last)
+        for ordinal in gone.iter() {
+            self.seen.remove(ordinal, &mut self.bytes);
+        }
+        gone
     }
 
-    fn bit(&self, day: i32) -> Option<u64> {
-        let offset = i64::from(day) - i64::from(self.first);
-        (0..i64::from(WINDOW)).contains(&offset).then(|| 1 << offset)
+    /// Memory of the postings.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes + self.days.len() * size_of::<(i32, Posting)>() * 3 / 2
     }
 }

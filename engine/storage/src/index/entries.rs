@@ -1,200 +1,242 @@
-//! Entries and postings: every text is kept once, every entry knows its labels.
+//! Entries: series and streams under their ordinals, with their labels as numbers of pairs.
+//!
+//! ```text
+//!  id ─ table ─▶ ordinal ─ pages ─▶ Entry { id, metric_id, info, pairs } ─▶ names
+//! ```
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use ahash::{HashMap, RandomState};
-use schemas::model::{Label, Labels};
-use serde_json::{Map, Value as Json};
+use schemas::model::Labels;
 
 use super::days::Days;
-use super::rows::{Kind, Rows, StreamColumns};
-use super::{SeriesEntry, SeriesInfo, StreamInfo};
-use crate::{Error, ErrorKind};
+use super::infos::Infos;
+use super::names::Names;
+use super::pages::Pages;
+use super::rows::{Kind, Rows};
+use super::streams::Streams;
+use super::table::Table;
+use super::{SeriesEntry, StreamInfo};
+use crate::{Error, ErrorKind, Reservation, Use};
 
-/// Most entries of one index: ordinals have 32 bits.
-const ENTRIES_MAX: usize = u32::MAX as usize;
+/// Most entries of one index: the table keeps one number for itself.
+const ENTRIES_MAX: usize = u32::MAX as usize - 1;
+
+/// Memory that is reserved ahead, as a part of what is held: small indexes take little.
+const AHEAD_PART: usize = 8;
+
+/// Bounds of what is reserved ahead, in bytes.
+const AHEAD_BYTES: (usize, usize) = (16 << 10, 1 << 20);
 
 /// What the index holds; an entry's ordinal is its place in `entries`.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
-    entries: Vec<Entry>,
-    ordinals: HashMap<i64, u32>,
-    labels: HashMap<Arc<str>, LabelValues>,
-    infos: HashSet<Arc<SeriesInfo>, RandomState>,
-    texts: HashSet<Arc<str>, RandomState>,
+    entries: Pages<Entry>,
+    /// Ordinals by id.
+    table: Table,
+    /// Ordinals of entries that are forgotten, to be given again.
+    free: Vec<u32>,
+    pub(super) names: Names,
+    pub(super) days: Days,
+    infos: Infos,
+    streams: Streams,
+    /// Memory of the pairs of all entries.
+    pairs_bytes: usize,
+    /// The part of the memory budget that stands for all this; `None` in tests.
+    room: Option<Reservation>,
 }
 
-#[derive(Debug)]
+/// A series or a stream.
+#[derive(Clone, Debug)]
 struct Entry {
     id: i64,
     metric_id: i64,
-    labels: Labels,
-    info: Arc<SeriesInfo>,
-    stream: Option<Arc<StreamInfo>>,
-    days: Days,
+    /// In order of their names; empty for a forgotten entry.
+    pairs: Box<[u32]>,
+    info: u32,
 }
 
-/// The values of one label.
-#[derive(Debug)]
-pub(super) struct LabelValues {
-    name: Arc<str>,
-    slots: HashMap<Arc<str>, u32>,
-    values: Vec<(Arc<str>, Posting)>,
-}
-
-/// The ordinals of the entries that have a value, ascending.
-#[derive(Debug)]
-pub(super) enum Posting {
-    One(u32),
-    Many(Vec<u32>),
-}
-
-impl Posting {
-    pub(super) fn ordinals(&self) -> &[u32] {
-        match self {
-            Self::One(ordinal) => std::slice::from_ref(ordinal),
-            Self::Many(ordinals) => ordinals,
-        }
-    }
-
-    fn push(&mut self, ordinal: u32) {
-        match self {
-            Self::One(first) => *self = Self::Many(vec![*first, ordinal]),
-            Self::Many(ordinals) => ordinals.push(ordinal),
-        }
-    }
-}
-
-impl LabelValues {
-    pub(super) fn len(&self) -> usize {
-        self.values.len()
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &[u32])> {
-        self.values.iter().map(|(value, posting)| (value, posting.ordinals()))
-    }
-
-    /// The ordinals of the entries with this value; none if nobody has it.
-    pub(super) fn ordinals(&self, value: &str) -> &[u32] {
-        self.slots.get(value).map_or(&[], |slot| self.values[*slot as usize].1.ordinals())
-    }
-
-    fn add(&mut self, value: &str, ordinal: u32) -> Label {
-        let name = Arc::clone(&self.name);
-        if let Some(slot) = self.slots.get(value) {
-            let (value, posting) = &mut self.values[*slot as usize];
-            posting.push(ordinal);
-            return Label { name, value: Arc::clone(value) };
-        }
-        let value: Arc<str> = value.into();
-        // There are no more values than entries, whose number fits.
-        self.slots.insert(Arc::clone(&value), self.values.len() as u32);
-        self.values.push((Arc::clone(&value), Posting::One(ordinal)));
-        Label { name, value }
-    }
+/// What becomes of an entry that is new while the memory budget is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// It is refused.
+    WithinBudget,
+    /// It is taken: it is durable already.
+    Anyway,
 }
 
 impl Entries {
-    pub(super) fn len(&self) -> usize {
+    /// No entry yet, with the reservation that is to grow with them.
+    pub(super) fn within(room: Reservation) -> Self {
+        Self { room: Some(room), ..Self::default() }
+    }
+
+    /// Number of ordinals, those of forgotten entries included.
+    pub(super) fn ordinals(&self) -> usize {
         self.entries.len()
     }
 
+    /// Number of entries.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
     pub(super) fn ordinal(&self, id: i64) -> Option<u32> {
-        self.ordinals.get(&id).copied()
+        self.table.find(hash(id), |ordinal| self.entries[ordinal].id == id)
     }
 
-    pub(super) fn label(&self, name: &str) -> Option<&LabelValues> {
-        self.labels.get(name)
-    }
-
-    pub(super) fn value(&self, ordinal: u32, name: &str) -> &str {
-        self.at(ordinal).labels.value(name)
-    }
-
-    pub(super) fn is_seen(&self, ordinal: u32) -> bool {
-        !self.at(ordinal).days.is_empty()
-    }
-
-    pub(super) fn is_seen_on(&self, ordinal: u32, day: i32) -> bool {
-        self.at(ordinal).days.contains(day)
-    }
-
-    /// Whether the entry was seen from `first` to `last`, both inclusive.
-    pub(super) fn is_seen_in(&self, ordinal: u32, (first, last): (i32, i32)) -> bool {
-        self.at(ordinal).days.overlaps(first, last)
+    /// The pair of an entry with the name of this number.
+    pub(super) fn pair_of(&self, ordinal: u32, name: u32) -> Option<u32> {
+        let mut pairs = self.entries[ordinal].pairs.iter().copied();
+        pairs.find(|pair| self.names.name_of(*pair) == name)
     }
 
     pub(super) fn stream(&self, ordinal: u32) -> Option<Arc<StreamInfo>> {
-        self.at(ordinal).stream.clone()
+        self.streams.get(ordinal)
+    }
+
+    pub(super) fn info(&self, ordinal: u32) -> Arc<super::SeriesInfo> {
+        self.infos.get(self.entries[ordinal].info)
     }
 
     pub(super) fn series_entry(&self, ordinal: u32) -> SeriesEntry {
-        let entry = self.at(ordinal);
+        let entry = &self.entries[ordinal];
         SeriesEntry {
             id: entry.id,
             metric_id: entry.metric_id,
-            labels: entry.labels.clone(),
-            info: Arc::clone(&entry.info),
+            labels: self.labels(entry),
+            info: self.infos.get(entry.info),
         }
     }
 
-    /// The names of the labels of some entries, each once, in no order.
-    pub(super) fn label_names(&self, ordinals: &[u32]) -> Vec<Arc<str>> {
-        if ordinals.len() == self.entries.len() {
-            return self.labels.keys().cloned().collect();
-        }
-        let labels = ordinals.iter().flat_map(|ordinal| self.at(*ordinal).labels.iter());
-        let names: HashSet<&Arc<str>, RandomState> = labels.map(|label| &label.name).collect();
-        names.into_iter().cloned().collect()
+    fn labels(&self, entry: &Entry) -> Labels {
+        Labels::from_sorted(entry.pairs.iter().map(|pair| self.names.label(*pair)))
     }
 
-    /// The values of one label of some entries, each once, in no order.
-    pub(super) fn label_values(&self, name: &str, ordinals: &[u32]) -> Vec<Arc<str>> {
-        let mut found: HashSet<&str, RandomState> = HashSet::default();
-        for ordinal in ordinals {
-            found.extend(self.at(*ordinal).labels.get(name));
-        }
-        let Some(values) = self.labels.get(name) else { return Vec::new() };
-        let shared = |text| values.slots.get_key_value(text).map(|(text, _)| Arc::clone(text));
-        found.into_iter().filter_map(shared).collect()
-    }
-
-    /// Marks a day of an entry; tells whether it is new.
-    pub(super) fn see(&mut self, ordinal: u32, day: i32) -> bool {
-        self.entries[ordinal as usize].days.insert(day)
-    }
-
-    /// The place of a row's id; `Invalid` if the id belongs to other labels.
-    pub(super) fn enter(&mut self, rows: &Rows<'_>, row: usize) -> Result<u32, Error> {
+    /// The place of a row's id; `Invalid` if the id belongs to other labels, `Limit` if there is
+    /// no room for a new one. `near` is the ordinal of an entry that may have similar labels.
+    pub(super) fn enter(
+        &mut self,
+        rows: &Rows<'_>,
+        row: usize,
+        near: Option<u32>,
+        admission: Admission,
+    ) -> Result<u32, Error> {
         let id = rows.id(row);
         let labels = rows.labels(row);
         if let Some(ordinal) = self.ordinal(id) {
             self.check(ordinal, rows, row, &labels)?;
             if let Kind::Series { .. } = rows.kind {
                 // A metric's description may change: the newest one is told.
-                self.entries[ordinal as usize].info = self.info(rows, row);
+                let info = self.infos.replace(self.entries[ordinal].info, rows, row);
+                self.entries[ordinal].info = info;
             }
             return Ok(ordinal);
         }
-        if self.entries.len() >= ENTRIES_MAX {
-            let message = format!("index holds {ENTRIES_MAX} entries, the most it can");
-            return Err(Error::new(ErrorKind::Limit, message));
-        }
-        let ordinal = self.entries.len() as u32;
-        let labels = labels.iter().map(|(name, value)| self.post(name, value, ordinal)).collect();
-        let (metric_id, stream) = match &rows.kind {
-            Kind::Series { metric_id, .. } => (metric_id.value(row), None),
-            Kind::Streams(columns) => (0, Some(self.stream_info(columns, row))),
+        self.admit(admission)?;
+        let metric_id = match &rows.kind {
+            Kind::Series { metric_id, .. } => metric_id.value(row),
+            Kind::Streams(_) => 0,
         };
-        let info = self.info(rows, row);
-        self.ordinals.insert(id, ordinal);
-        self.entries.push(Entry { id, metric_id, labels, info, stream, days: Days::default() });
+        let info = self.infos.enter(rows, row);
+        let ordinal = self.place(Entry { id, metric_id, pairs: Box::default(), info });
+        if let Kind::Streams(columns) = &rows.kind {
+            self.streams.insert(ordinal, columns, row);
+        }
+        let mut pairs = Vec::with_capacity(labels.len());
+        for (at, label) in labels.into_iter().enumerate() {
+            let near = near.and_then(|near| self.entries[near].pairs.get(at).copied());
+            pairs.push(self.names.add(label, near, ordinal));
+        }
+        self.pairs_bytes += pairs.len() * size_of::<u32>();
+        self.entries[ordinal].pairs = pairs.into();
         Ok(ordinal)
     }
 
-    fn at(&self, ordinal: u32) -> &Entry {
-        &self.entries[ordinal as usize]
+    fn place(&mut self, entry: Entry) -> u32 {
+        let id = entry.id;
+        let ordinal = match self.free.pop() {
+            Some(ordinal) => {
+                self.entries[ordinal] = entry;
+                ordinal
+            }
+            None => {
+                self.entries.push(entry);
+                self.entries.len() as u32 - 1
+            }
+        };
+        let Self { entries, table, .. } = self;
+        table.insert(hash(id), ordinal, |ordinal| hash(entries[ordinal].id));
+        ordinal
+    }
+
+    /// Removes an entry with everything that only it has.
+    pub(super) fn remove(&mut self, ordinal: u32) {
+        let entry = &mut self.entries[ordinal];
+        let pairs = std::mem::take(&mut entry.pairs);
+        let (id, info) = (entry.id, entry.info);
+        self.pairs_bytes -= pairs.len() * size_of::<u32>();
+        for pair in pairs {
+            self.names.remove(pair, ordinal);
+        }
+        self.infos.leave(info);
+        self.streams.remove(ordinal);
+        let Self { entries, table, .. } = self;
+        table.remove(hash(id), ordinal, |ordinal| hash(entries[ordinal].id));
+        self.free.push(ordinal);
+    }
+
+    /// Makes sure that a new entry has room.
+    fn admit(&mut self, admission: Admission) -> Result<(), Error> {
+        if self.len() >= ENTRIES_MAX {
+            let message = format!("index holds {ENTRIES_MAX} entries, the most it can");
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        let held = self.bytes_of_entries();
+        let Some(room) = &mut self.room else { return Ok(()) };
+        if held < room.bytes() {
+            return Ok(());
+        }
+        match admission {
+            Admission::WithinBudget => room.resize(held + ahead(held)),
+            Admission::Anyway => {
+                room.resize_anyway(held + ahead(held));
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether there is room for new entries.
+    pub(super) fn check_room(&self) -> Result<(), Error> {
+        let Some(room) = &self.room else { return Ok(()) };
+        let held = self.bytes_of_entries();
+        if held < room.bytes() {
+            return Ok(());
+        }
+        room.budget().check(Use::Index, held + ahead(held) - room.bytes())
+    }
+
+    /// Brings the reservation in line with what is held.
+    pub(super) fn settle(&mut self) {
+        let held = self.bytes();
+        let Some(room) = &mut self.room else { return };
+        let wanted = held + ahead(held);
+        let is_right = (held..wanted + ahead(held)).contains(&room.bytes());
+        if !is_right && room.resize(wanted).is_err() {
+            room.resize_anyway(held);
+        }
+    }
+
+    /// Memory of everything, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes_of_entries() + self.infos.bytes() + self.streams.bytes() + self.days.bytes()
+    }
+
+    fn bytes_of_entries(&self) -> usize {
+        self.entries.bytes()
+            + self.table.bytes()
+            + self.free.capacity() * size_of::<u32>()
+            + self.pairs_bytes
+            + self.names.bytes()
     }
 
     fn check(
@@ -204,105 +246,33 @@ impl Entries {
         row: usize,
         labels: &[(&str, &str)],
     ) -> Result<(), Error> {
-        let entry = self.at(ordinal);
-        let known = entry.labels.iter().map(|label| (label.name.as_ref(), label.value.as_ref()));
+        let entry = &self.entries[ordinal];
+        let known = entry.pairs.iter().map(|pair| self.names.texts(*pair));
         let is_same = known.eq(labels.iter().copied())
-            && match (&rows.kind, &entry.stream) {
-                (Kind::Streams(columns), Some(stream)) => is_same_stream(stream, columns, row),
-                _ => true,
+            && match &rows.kind {
+                Kind::Streams(columns) => self.streams.is_same(ordinal, columns, row),
+                Kind::Series { .. } => true,
             };
         if is_same {
             return Ok(());
         }
         let message = format!(
             "id {:016x} of {:?} belongs to {} already: their hashes collide",
-            entry.id, labels, entry.labels
+            entry.id,
+            labels,
+            self.labels(entry)
         );
         Err(Error::new(ErrorKind::Invalid, message))
     }
-
-    fn post(&mut self, name: &str, value: &str, ordinal: u32) -> Label {
-        if let Some(values) = self.labels.get_mut(name) {
-            return values.add(value, ordinal);
-        }
-        let name: Arc<str> = name.into();
-        let mut values =
-            LabelValues { name: Arc::clone(&name), slots: HashMap::default(), values: Vec::new() };
-        let label = values.add(value, ordinal);
-        self.labels.insert(name, values);
-        label
-    }
-
-    fn info(&mut self, rows: &Rows<'_>, row: usize) -> Arc<SeriesInfo> {
-        let info = match &rows.kind {
-            Kind::Series { info, .. } => {
-                let [kind, unit, help, temporality] =
-                    info.each_ref().map(|texts| texts.get(row).unwrap_or("").to_owned());
-                SeriesInfo { kind, unit, help, temporality }
-            }
-            Kind::Streams(_) => SeriesInfo::default(),
-        };
-        if let Some(known) = self.infos.get(&info) {
-            return Arc::clone(known);
-        }
-        let info = Arc::new(info);
-        self.infos.insert(Arc::clone(&info));
-        info
-    }
-
-    fn stream_info(&mut self, columns: &StreamColumns<'_>, row: usize) -> Arc<StreamInfo> {
-        let mut shared = |text: Option<&str>| text.map(|text| self.text(text));
-        Arc::new(StreamInfo {
-            service: shared(columns.service.get(row)).unwrap_or_default(),
-            resource_attributes: shared(columns.resource_attributes.get(row)),
-            promoted: columns
-                .promoted
-                .iter()
-                .filter_map(|(key, texts)| Some((*key, shared(texts.get(row))?)))
-                .collect(),
-            scope_name: shared(columns.scope_name.get(row)),
-            scope_version: shared(columns.scope_version.get(row)),
-            scope_attributes: shared(columns.scope_attributes.get(row)),
-        })
-    }
-
-    fn text(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.texts.get(text) {
-            return Arc::clone(known);
-        }
-        let text: Arc<str> = text.into();
-        self.texts.insert(Arc::clone(&text));
-        text
-    }
 }
 
-fn is_same_stream(stream: &StreamInfo, columns: &StreamColumns<'_>, row: usize) -> bool {
-    Some(stream.service.as_ref()) == columns.service.get(row)
-        && stream.scope_name.as_deref() == columns.scope_name.get(row)
-        && stream.scope_version.as_deref() == columns.scope_version.get(row)
-        && is_same_resource(stream, columns, row)
-        && is_same_object(stream.scope_attributes.as_deref(), columns.scope_attributes.get(row))
+/// What is reserved beyond `held` bytes.
+fn ahead(held: usize) -> usize {
+    let (least, most) = AHEAD_BYTES;
+    (held / AHEAD_PART).clamp(least, most)
 }
 
-fn is_same_resource(stream: &StreamInfo, columns: &StreamColumns<'_>, row: usize) -> bool {
-    let known = || stream.promoted.iter().map(|(key, value)| (*key, value.as_ref()));
-    let given = || columns.promoted.iter().filter_map(|(key, of)| Some((*key, of.get(row)?)));
-    let rest = (stream.resource_attributes.as_deref(), columns.resource_attributes.get(row));
-    if known().eq(given()) {
-        return is_same_object(rest.0, rest.1);
-    }
-    // Attributes that have become columns meanwhile: the whole must be the same.
-    let whole = |promoted: Vec<(&str, &str)>, rest: Option<&str>| {
-        let mut object: Map<String, Json> = serde_json::from_str(rest.unwrap_or("{}")).ok()?;
-        object.extend(promoted.into_iter().map(|(key, value)| (key.to_owned(), value.into())));
-        Some(object)
-    };
-    let known = whole(known().collect(), rest.0);
-    known.is_some() && known == whole(given().collect(), rest.1)
-}
-
-/// Whether two JSON objects hold the same; senders do not always keep the order of attributes.
-fn is_same_object(a: Option<&str>, b: Option<&str>) -> bool {
-    let parsed = |text: Option<&str>| serde_json::from_str::<Json>(text?).ok();
-    a == b || parsed(a).is_some_and(|a| parsed(b) == Some(a))
+/// Ids are hashes, but whoever sends may have chosen them: the bits are mixed again.
+fn hash(id: i64) -> u64 {
+    (id as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32)
 }

@@ -10,26 +10,39 @@
 //! other labels; `publish` marks the days it was seen on, once its row is durable. Between the two
 //! nobody sees it, so a write that fails leaves nothing behind that could be mistaken for stored.
 
+mod bits;
 mod days;
 mod entries;
+mod infos;
+mod names;
+mod pages;
+mod posting;
 mod rows;
 mod select;
+mod sorted;
+mod streams;
+mod table;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use arrow::array::BooleanArray;
 use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatch;
 use parking_lot::RwLock;
-use schemas::model::{CompiledMatcher, Labels, TimeRange};
+use schemas::model::{CompiledMatcher, Label, Labels, METRIC_NAME, TimeRange};
 use schemas::tables::day_of_ns;
 
-use crate::{Error, ErrorKind};
-use entries::Entries;
+use crate::{Budget, Error, ErrorKind, Use};
+use entries::{Admission, Entries};
 use rows::Rows;
+use select::Reader;
 
 /// Rows that are entered before other users of the index get their turn.
 const ROWS_PER_LOCK: usize = 1024;
+
+/// Entries that are removed before other users of the index get their turn.
+const REMOVED_PER_LOCK: usize = 256;
 
 /// What is known of a metric's series beside its labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -57,6 +70,14 @@ pub struct SeriesEntry {
     pub info: Arc<SeriesInfo>,
 }
 
+impl SeriesEntry {
+    /// Memory of an entry beside its labels, in bytes.
+    pub const BYTES: usize = size_of::<Self>() + 16;
+
+    /// Memory of a label, in bytes; its texts belong to the index.
+    pub const LABEL_BYTES: usize = size_of::<Label>();
+}
+
 /// What a log stream's records share beside the index labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamInfo {
@@ -75,31 +96,45 @@ pub struct StreamInfo {
 }
 
 /// All series of a tenant, or all its streams. Grows while it is read.
+///
+/// Long reads make way for writers every thousand steps, and writers for readers every thousand
+/// rows, so neither holds up the other for more than about a millisecond.
 #[derive(Debug, Default)]
 pub struct LabelIndex {
     entries: RwLock<Entries>,
+    /// Held shared while ordinals are in somebody's hands, so that none is given to another entry
+    /// meanwhile; held alone while entries are forgotten.
+    ordinals: RwLock<()>,
 }
 
 /// A row that has a place in the index and waits for being durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
+struct Mark {
     ordinal: u32,
     day: i32,
 }
 
 impl LabelIndex {
+    /// An empty index whose memory is taken from a budget.
+    pub(crate) fn within(budget: &Arc<Budget>) -> Self {
+        let entries = Entries::within(budget.reservation(Use::Index));
+        Self { entries: RwLock::new(entries), ..Self::default() }
+    }
+
     /// Enters rows of `metric_series` or `log_streams`; rows that are known change nothing.
     ///
     /// `Invalid` if an id arrives with other labels than it had before: such rows are never mixed.
     pub fn absorb(&self, batch: &RecordBatch) -> Result<(), Error> {
-        let marks = self.reserve(batch)?;
+        let _ordinals = self.ordinals.read();
+        let marks = self.enter(batch, Admission::Anyway)?;
         self.publish(&marks);
         Ok(())
     }
 
     /// Enters rows like [`Self::absorb`] and returns those that were new for their day.
     pub(crate) fn absorb_new(&self, batch: &RecordBatch) -> Result<RecordBatch, Error> {
-        let is_new = self.publish(&self.reserve(batch)?);
+        let _ordinals = self.ordinals.read();
+        let is_new = self.publish(&self.enter(batch, Admission::Anyway)?);
         if is_new.iter().all(|is_new| *is_new) {
             return Ok(batch.clone());
         }
@@ -108,47 +143,115 @@ impl LabelIndex {
         })
     }
 
+    /// Gives each row a place, unseen: what passes here can be absorbed.
+    ///
+    /// `Invalid` as of [`Self::absorb`], `Limit` if the memory budget has no room for a new
+    /// entry.
+    pub(crate) fn reserve(&self, batch: &RecordBatch) -> Result<(), Error> {
+        let _ordinals = self.ordinals.read();
+        self.enter(batch, Admission::WithinBudget).map(|_| ())
+    }
+
+    /// Whether the memory budget has room for new entries; `Limit` if not.
+    pub fn check_room(&self) -> Result<(), Error> {
+        self.entries.read().check_room()
+    }
+
     /// Gives each row a place; the result has one mark for each row, in order.
-    pub(crate) fn reserve(&self, batch: &RecordBatch) -> Result<Vec<Mark>, Error> {
+    fn enter(&self, batch: &RecordBatch, admission: Admission) -> Result<Vec<Mark>, Error> {
         let rows = Rows::of(batch)?;
         let mut marks = Vec::with_capacity(batch.num_rows());
+        let mut last = None;
         for start in (0..batch.num_rows()).step_by(ROWS_PER_LOCK) {
             let end = batch.num_rows().min(start + ROWS_PER_LOCK);
             let mut entries = self.entries.write();
             for row in start..end {
-                let ordinal = entries.enter(&rows, row)?;
+                let ordinal = entries.enter(&rows, row, last, admission)?;
+                last = Some(ordinal);
                 marks.push(Mark { ordinal, day: rows.day(row) });
             }
+            entries.settle();
         }
         Ok(marks)
     }
 
     /// Makes reserved rows visible; tells for each whether its id was new for its day.
-    pub(crate) fn publish(&self, marks: &[Mark]) -> Vec<bool> {
-        let mut entries = self.entries.write();
-        marks.iter().map(|mark| entries.see(mark.ordinal, mark.day)).collect()
+    fn publish(&self, marks: &[Mark]) -> Vec<bool> {
+        let mut is_new = Vec::with_capacity(marks.len());
+        for marks in marks.chunks(ROWS_PER_LOCK) {
+            let mut entries = self.entries.write();
+            is_new.extend(marks.iter().map(|mark| entries.days.insert(mark.ordinal, mark.day)));
+            entries.settle();
+        }
+        is_new
+    }
+
+    /// Forgets on which days before `day`, counted from 1970-01-01, entries were seen, and
+    /// entries that were seen at no later time. Returns how many those are.
+    pub fn forget_before(&self, day: i32) -> usize {
+        let gone = {
+            let mut entries = self.entries.write();
+            let len = entries.ordinals();
+            let gone: Vec<u32> = entries.days.forget_before(day, len).iter().collect();
+            entries.settle();
+            gone
+        };
+        let mut forgotten = 0;
+        for ordinals in gone.chunks(REMOVED_PER_LOCK) {
+            let _ordinals = self.ordinals.write();
+            let mut entries = self.entries.write();
+            for ordinal in ordinals {
+                // It may have come again meanwhile.
+                if !entries.days.is_seen(*ordinal) {
+                    entries.remove(*ordinal);
+                    forgotten += 1;
+                }
+            }
+            entries.settle();
+        }
+        forgotten
     }
 
     /// The entries that every matcher accepts and that were seen on a day of `range`, sorted by
     /// `(metric_id, id)`.
     pub fn resolve(&self, matchers: &[CompiledMatcher], range: &TimeRange) -> Vec<SeriesEntry> {
-        let entries = self.entries.read();
-        let mut found: Vec<SeriesEntry> = select::select(&entries, matchers, range)
-            .into_iter()
-            .map(|ordinal| entries.series_entry(ordinal))
-            .collect();
-        drop(entries);
+        let resolved = self.resolve_within(matchers, range, |_| Ok::<(), Infallible>(()));
+        resolved.unwrap_or_else(|never| match never {})
+    }
+
+    /// The same, after `admit` was told how many there are and agreed: an entry takes about
+    /// [`SeriesEntry::BYTES`] and its labels [`SeriesEntry::LABEL_BYTES`] each.
+    pub fn resolve_within<E>(
+        &self,
+        matchers: &[CompiledMatcher],
+        range: &TimeRange,
+        admit: impl FnOnce(usize) -> Result<(), E>,
+    ) -> Result<Vec<SeriesEntry>, E> {
+        let _ordinals = self.ordinals.read();
+        let mut reader = Reader::new(&self.entries);
+        let selected = reader.select(matchers, range);
+        let count = selected.count();
+        admit(count)?;
+        let mut found = Vec::with_capacity(count);
+        found.extend(selected.iter().map(|ordinal| reader.step().series_entry(ordinal)));
+        drop(reader);
         found.sort_unstable_by_key(|entry| (entry.metric_id, entry.id));
-        found
+        Ok(found)
+    }
+
+    /// Number of entries that every matcher accepts and that were seen on a day of `range`.
+    pub fn count(&self, matchers: &[CompiledMatcher], range: &TimeRange) -> usize {
+        let _ordinals = self.ordinals.read();
+        Reader::new(&self.entries).select(matchers, range).count()
     }
 
     /// The names of labels that entries have which every matcher accepts and that were seen on a
     /// day of `range`, sorted.
     pub fn label_names(&self, matchers: &[CompiledMatcher], range: &TimeRange) -> Vec<Arc<str>> {
-        let entries = self.entries.read();
-        let mut names = entries.label_names(&select::select(&entries, matchers, range));
-        names.sort_unstable();
-        names
+        let _ordinals = self.ordinals.read();
+        let mut reader = Reader::new(&self.entries);
+        let selected = reader.select(matchers, range);
+        reader.names(&selected)
     }
 
     /// The values of one label that entries have which every matcher accepts and that were seen
@@ -159,27 +262,45 @@ impl LabelIndex {
         matchers: &[CompiledMatcher],
         range: &TimeRange,
     ) -> Vec<Arc<str>> {
-        let entries = self.entries.read();
-        let mut values = if matchers.is_empty() {
-            select::values_seen(&entries, name, range)
-        } else {
-            entries.label_values(name, &select::select(&entries, matchers, range))
-        };
-        values.sort_unstable();
-        values
+        let _ordinals = self.ordinals.read();
+        let mut reader = Reader::new(&self.entries);
+        let selected = reader.select(matchers, range);
+        reader.values(name, &selected)
+    }
+
+    /// The names of the metrics of a tenant, sorted, each with what is known of one of its
+    /// series.
+    pub fn metrics(&self) -> Vec<(Arc<str>, Arc<SeriesInfo>)> {
+        let _ordinals = self.ordinals.read();
+        let mut reader = Reader::new(&self.entries);
+        let pairs = reader.pairs_of(METRIC_NAME);
+        let mut metrics = Vec::with_capacity(pairs.len());
+        for pair in pairs {
+            let entries = reader.step();
+            let pair = entries.names.pair(pair);
+            if let Some(ordinal) = pair.posting.first() {
+                metrics.push((Arc::clone(pair.value()), entries.info(ordinal)));
+            }
+        }
+        metrics
     }
 
     /// The entry of `id`, whenever it was seen.
     pub fn entry(&self, id: i64) -> Option<SeriesEntry> {
         let entries = self.entries.read();
         let ordinal = entries.ordinal(id)?;
-        entries.is_seen(ordinal).then(|| entries.series_entry(ordinal))
+        entries.days.is_seen(ordinal).then(|| entries.series_entry(ordinal))
     }
 
     /// Whether `id` is known for `day`, counted from 1970-01-01.
     pub fn contains(&self, id: i64, day: i32) -> bool {
         let entries = self.entries.read();
-        entries.ordinal(id).is_some_and(|ordinal| entries.is_seen_on(ordinal, day))
+        entries.ordinal(id).is_some_and(|ordinal| entries.days.is_seen_on(ordinal, day))
+    }
+
+    /// Whether `id` is known at all: it takes no more memory to see it on another day.
+    pub fn knows(&self, id: i64) -> bool {
+        self.entries.read().ordinal(id).is_some()
     }
 
     /// What the records of a stream share; `None` for series and for unknown ids.
@@ -196,6 +317,11 @@ impl LabelIndex {
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Memory that the index holds, in bytes, reckoned from its parts.
+    pub fn bytes(&self) -> usize {
+        self.entries.read().bytes()
     }
 }
 

@@ -4,6 +4,9 @@ use proptest::prelude::*;
 use schemas::model::{MatchOp, Matcher, NANOS_PER_DAY, TimeRange};
 
 use super::days::Days;
+use super::posting::Posting;
+use super::sorted::Sorted;
+use super::table::Table;
 use super::*;
 use crate::ErrorKind;
 use crate::fixtures::{labels, series, streams};
@@ -22,12 +25,12 @@ fn days(first: i64, last: i64) -> TimeRange {
 fn a_row_is_seen_only_once_it_is_published() {
     let index = LabelIndex::default();
     let rows = series(&[(7, labels(&[("__name__", "up"), ("job", "a")]), DAY_MS)]);
-    let marks = index.reserve(&rows).unwrap();
+    index.reserve(&rows).unwrap();
     assert!(!index.contains(7, 1));
     assert!(index.entry(7).is_none());
     assert!(index.resolve(&[], &TimeRange::ALL).is_empty());
-    assert_eq!(index.publish(&marks), [true]);
-    assert_eq!(index.publish(&marks), [false]);
+    assert_eq!(index.absorb_new(&rows).unwrap().num_rows(), 1);
+    assert_eq!(index.absorb_new(&rows).unwrap().num_rows(), 0);
     assert!(index.contains(7, 1));
     assert!(!index.contains(7, 2));
     assert_eq!(index.resolve(&[], &days(1, 1)).len(), 1);
@@ -144,19 +147,226 @@ proptest! {
     }
 
     #[test]
-    fn days_are_a_set(
-        given in prop::collection::vec(-100..100_i32, 0..50),
-        first in -120..120_i32,
-        length in 0..90_i32,
+    fn forgetting_leaves_what_was_never_there(
+        rows in prop::collection::vec((text(), text(), text(), 0..4_i64), 0..40),
+        later in prop::collection::vec((text(), text(), text(), 4..6_i64), 0..20),
+        matchers in prop::collection::vec(matcher(), 0..3),
+        day in 0..6_i32,
+    ) {
+        let row = |(x, y, z, day): &(&str, &str, &str, i64)| {
+            let labels = labels(&[("x", x), ("y", y), ("z", z)]);
+            (labels.id(), labels, day * DAY_MS)
+        };
+        let index = LabelIndex::default();
+        let expected = LabelIndex::default();
+        let (rows, later): (Vec<_>, Vec<_>) =
+            (rows.iter().map(row).collect(), later.iter().map(row).collect());
+        let kept: Vec<_> =
+            rows.iter().filter(|row| row.2 >= i64::from(day) * DAY_MS).cloned().collect();
+        for (index, rows) in [(&index, &rows), (&expected, &kept)] {
+            if !rows.is_empty() {
+                index.absorb(&series(rows)).unwrap();
+            }
+        }
+        index.forget_before(day);
+        for index in [&index, &expected] {
+            if !later.is_empty() {
+                index.absorb(&series(&later)).unwrap();
+            }
+        }
+        let matchers: Vec<_> = matchers.iter().map(|matcher| matcher.compile().unwrap()).collect();
+        let ids = |index: &LabelIndex| {
+            let found = index.resolve(&matchers, &TimeRange::ALL);
+            found.into_iter().map(|entry| (entry.id, entry.labels)).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(ids(&index), ids(&expected));
+        prop_assert_eq!(index.len(), expected.len());
+        let names = |index: &LabelIndex| index.label_names(&matchers, &TimeRange::ALL);
+        prop_assert_eq!(names(&index), names(&expected));
+        for name in ["x", "y", "z"] {
+            let values = |index: &LabelIndex| index.label_values(name, &matchers, &TimeRange::ALL);
+            prop_assert_eq!(values(&index), values(&expected));
+        }
+    }
+
+    #[test]
+    fn days_are_sets(
+        given in prop::collection::vec((0..30_u32, 0..9_i32), 0..60),
+        first in -2..10_i32,
+        length in 0..9_i32,
+        forgotten in -1..10_i32,
     ) {
         let mut days = Days::default();
         let mut reference = std::collections::BTreeSet::new();
-        for day in given {
-            prop_assert_eq!(days.insert(day), reference.insert(day));
+        for (ordinal, day) in given {
+            prop_assert_eq!(days.insert(ordinal, day), reference.insert((day, ordinal)));
         }
         let last = first + length;
-        prop_assert_eq!(days.is_empty(), reference.is_empty());
-        prop_assert_eq!(days.overlaps(first, last), reference.range(first..=last).next().is_some());
-        prop_assert_eq!(days.contains(first), reference.contains(&first));
+        for forget in [false, true] {
+            if forget {
+                let gone: Vec<u32> = days.forget_before(forgotten, 30).iter().collect();
+                let before: Vec<_> = reference.iter().filter(|at| at.0 < forgotten).copied().collect();
+                reference.retain(|(day, _)| *day >= forgotten);
+                let is_kept = |ordinal: u32| reference.iter().any(|at| at.1 == ordinal);
+                let mut expected: Vec<u32> =
+                    before.iter().map(|at| at.1).filter(|ordinal| !is_kept(*ordinal)).collect();
+                expected.sort_unstable();
+                expected.dedup();
+                prop_assert_eq!(gone, expected);
+            }
+            let mut expected: Vec<u32> =
+                reference.range((first, 0)..=(last, 99)).map(|(_, ordinal)| *ordinal).collect();
+            expected.sort_unstable();
+            expected.dedup();
+            let seen: Vec<u32> = days.seen_in((first, last), 30).iter().collect();
+            prop_assert_eq!(seen, expected);
+            for ordinal in 0..30 {
+                let is_seen = reference.iter().any(|at| at.1 == ordinal);
+                prop_assert_eq!(days.is_seen(ordinal), is_seen);
+                prop_assert_eq!(
+                    days.is_seen_on(ordinal, first),
+                    reference.contains(&(first, ordinal))
+                );
+            }
+        }
     }
+
+    #[test]
+    fn postings_are_sets(
+        steps in prop::collection::vec((any::<bool>(), ordinal()), 0..60),
+        run in (0..200_000_u32, 0..9_000_u32),
+    ) {
+        let mut posting = Posting::default();
+        let mut reference = std::collections::BTreeSet::new();
+        let mut bytes = 0;
+        let all = (run.0..run.0 + run.1).map(|ordinal| (true, ordinal)).chain(steps);
+        for (inserts, ordinal) in all {
+            if inserts {
+                prop_assert_eq!(posting.insert(ordinal, &mut bytes), reference.insert(ordinal));
+            } else {
+                prop_assert_eq!(posting.remove(ordinal, &mut bytes), reference.remove(&ordinal));
+            }
+        }
+        prop_assert_eq!(bytes, posting.bytes());
+        prop_assert_eq!(posting.len(), reference.len());
+        prop_assert_eq!(posting.first(), reference.first().copied());
+        let len = 250_001;
+        let mut found = bits::Bits::empty(len);
+        posting.add_to(&mut found);
+        let expected: Vec<u32> =
+            reference.iter().copied().filter(|ordinal| (*ordinal as usize) < len).collect();
+        prop_assert_eq!(found.iter().collect::<Vec<_>>(), expected.clone());
+        prop_assert_eq!(posting.meets(&found), !expected.is_empty());
+        posting.take_from(&mut found);
+        prop_assert!(found.is_empty() && !posting.meets(&found));
+    }
+
+    #[test]
+    fn tables_and_sorted_lists_hold_what_they_are_given(
+        steps in prop::collection::vec((any::<bool>(), 0..80_u32), 0..300),
+    ) {
+        // Few homes and long probes.
+        let hash = |number: u32| u64::from(number % 5) << 32;
+        let (mut table, mut sorted) = (Table::default(), Sorted::default());
+        let mut reference = std::collections::BTreeSet::new();
+        for (inserts, number) in steps {
+            if inserts && reference.insert(number) {
+                table.insert(hash(number), number, hash);
+                sorted.insert(number, |other| other.cmp(&number));
+            } else if !inserts {
+                table.remove(hash(number), number, hash);
+                sorted.remove(|other| other.cmp(&number));
+                reference.remove(&number);
+            }
+            for number in 0..80 {
+                let found = table.find(hash(number), |other| other == number);
+                prop_assert_eq!(found.is_some(), reference.contains(&number));
+            }
+        }
+        prop_assert_eq!(sorted.iter().collect::<Vec<_>>(), Vec::from_iter(reference.clone()));
+        let from: Vec<u32> = sorted.iter_from(|number| number < 40).collect();
+        prop_assert_eq!(from, reference.range(40..).copied().collect::<Vec<_>>());
+    }
+}
+
+/// Ordinals on both sides of chunk bounds, some of them again and again.
+fn ordinal() -> impl Strategy<Value = u32> {
+    prop_oneof![0..20_u32, 65_530..65_550_u32, 0..300_000_u32]
+}
+
+#[test]
+fn long_sorted_lists_are_in_blocks() {
+    let mut sorted = Sorted::default();
+    for number in (0..5_000_u32).map(|at| at * 7_919 % 5_000) {
+        sorted.insert(number, |other| other.cmp(&number));
+    }
+    assert!(sorted.iter().eq(0..5_000));
+    assert_eq!(sorted.iter_from(|number| number < 4_321).next(), Some(4_321));
+    assert_eq!(sorted.iter_from(|_| true).next(), None);
+    for number in 0..5_000 {
+        sorted.remove(|other| other.cmp(&number));
+        sorted.remove(|other| other.cmp(&number));
+    }
+    assert_eq!((sorted.len(), sorted.iter().count()), (0, 0));
+}
+
+#[test]
+fn what_is_forgotten_gives_its_memory_back() {
+    let budget = Budget::new(1 << 30);
+    let index = LabelIndex::within(&budget);
+    let rows: Vec<_> = (0..20_000)
+        .map(|at| {
+            let value = format!("a-rather-long-value-{at}");
+            let labels = labels(&[("__name__", "up"), ("instance", value.as_str())]);
+            (labels.id(), labels, DAY_MS * (1 + at % 2))
+        })
+        .collect();
+    index.absorb(&series(&rows)).unwrap();
+    let full = budget.used(Use::Index);
+    assert!(full >= index.bytes() && full < index.bytes() * 5 / 4, "{full} {}", index.bytes());
+    assert_eq!(index.forget_before(2), 10_000);
+    assert_eq!(index.len(), 10_000);
+    assert!(index.entry(rows[0].0).is_none() && index.entry(rows[1].0).is_some());
+    let half = index.bytes();
+    // Places are kept for those who come next.
+    index.absorb(&series(&rows)).unwrap();
+    assert_eq!(index.len(), 20_000);
+    assert!(index.bytes() < full + 100_000, "{full} {half} {}", index.bytes());
+    drop(index);
+    assert_eq!(budget.used(Use::Index), 0);
+}
+
+#[test]
+fn new_entries_are_refused_beyond_the_budget_and_known_ones_go_on() {
+    let shares = crate::Shares::default().with_cap(Use::Index, 5);
+    let budget = Budget::with_shares(64 << 20, shares, crate::Machine::unlimited());
+    let cap = budget.cap(Use::Index);
+    let index = LabelIndex::within(&budget);
+    let rows = |from: i64, day: i64| {
+        let row = |at: i64| {
+            let value = format!("value-{at}");
+            (at, labels(&[("__name__", "up"), ("instance", value.as_str())]), day * DAY_MS)
+        };
+        series(&(from..from + 1000).map(row).collect::<Vec<_>>())
+    };
+    let mut entered = 0;
+    let error = loop {
+        let batch = rows(entered, 1);
+        match index.reserve(&batch) {
+            Ok(()) => index.absorb(&batch).unwrap(),
+            Err(error) => break error,
+        }
+        entered += 1000;
+    };
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    assert!(error.to_string().contains("memory.index"), "{error}");
+    assert!(index.check_room().is_err());
+    assert!(entered > 4_000 && budget.used(Use::Index) <= cap, "{entered}");
+    let known = rows(0, 2);
+    index.reserve(&known).unwrap();
+    index.absorb(&known).unwrap();
+    assert!(index.contains(999, 2));
+    // What is durable already is never refused.
+    index.absorb(&rows(1_000_000, 1)).unwrap();
+    assert!(index.contains(1_000_999, 1));
 }

@@ -1,26 +1,18 @@
 //! What is acknowledged is read exactly once, whatever happens to the process.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::ops::Range;
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
-use futures::future::BoxFuture;
-use futures::stream::BoxStream;
-use object_store::local::LocalFileSystem;
+use object_store::ObjectStoreExt;
 use object_store::path::Path as ObjectPath;
-use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult,
-};
-use parking_lot::Mutex;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use schemas::model::TimeRange;
 use schemas::tables::{columns, day_of_ms, day_of_ns};
 
 use super::*;
 use crate::fixtures::{labels, logs, samples, series, streams};
+use crate::objects::fixtures::Faulty;
 
 const DAY_MS: i64 = 86_400_000;
 const DAY_NS: i64 = DAY_MS * 1_000_000;
@@ -272,146 +264,20 @@ async fn requests_of_many_callers_are_all_stored() {
     assert_holds(&store, "t", &lines).await;
 }
 
-/// A store that refuses to write what `denied` is part of, and can lose its answers.
-#[derive(Debug)]
-struct Faulty {
-    inner: LocalFileSystem,
-    denied: Arc<Mutex<Option<&'static str>>>,
-    loses_answers: Arc<AtomicUsize>,
-}
-
-impl fmt::Display for Faulty {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("faulty")
-    }
-}
-
-fn refused() -> object_store::Error {
-    object_store::Error::NotSupported { source: "denied by the test".into() }
-}
-
-type Answer<T> = object_store::Result<T>;
-
-impl ObjectStore for Faulty {
-    fn put_opts<'life0, 'life1, 'async_trait>(
-        &'life0 self,
-        location: &'life1 ObjectPath,
-        payload: PutPayload,
-        opts: PutOptions,
-    ) -> BoxFuture<'async_trait, Answer<PutResult>>
-    where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
-    {
-        Box::pin(async move {
-            if self.denied.lock().is_some_and(|denied| location.as_ref().contains(denied)) {
-                return Err(refused());
-            }
-            let answer = self.inner.put_opts(location, payload, opts).await?;
-            let down = |count: usize| count.checked_sub(1);
-            let loses = &self.loses_answers;
-            if location.as_ref().contains("_delta_log")
-                && loses.fetch_update(Ordering::SeqCst, Ordering::SeqCst, down).is_ok()
-            {
-                return Err(refused());
-            }
-            Ok(answer)
-        })
-    }
-
-    fn put_multipart_opts<'life0, 'life1, 'async_trait>(
-        &'life0 self,
-        _location: &'life1 ObjectPath,
-        _opts: PutMultipartOptions,
-    ) -> BoxFuture<'async_trait, Answer<Box<dyn MultipartUpload>>>
-    where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
-    {
-        Box::pin(async { Err(refused()) })
-    }
-
-    fn get_opts<'life0, 'life1, 'async_trait>(
-        &'life0 self,
-        location: &'life1 ObjectPath,
-        options: GetOptions,
-    ) -> BoxFuture<'async_trait, Answer<GetResult>>
-    where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
-    {
-        self.inner.get_opts(location, options)
-    }
-
-    fn get_ranges<'life0, 'life1, 'life2, 'async_trait>(
-        &'life0 self,
-        location: &'life1 ObjectPath,
-        ranges: &'life2 [Range<u64>],
-    ) -> BoxFuture<'async_trait, Answer<Vec<Bytes>>>
-    where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
-        'life2: 'async_trait,
-    {
-        self.inner.get_ranges(location, ranges)
-    }
-
-    fn delete_stream(
-        &self,
-        locations: BoxStream<'static, Answer<ObjectPath>>,
-    ) -> BoxStream<'static, Answer<ObjectPath>> {
-        self.inner.delete_stream(locations)
-    }
-
-    fn list(&self, prefix: Option<&ObjectPath>) -> BoxStream<'static, Answer<ObjectMeta>> {
-        self.inner.list(prefix)
-    }
-
-    fn list_with_delimiter<'life0, 'life1, 'async_trait>(
-        &'life0 self,
-        prefix: Option<&'life1 ObjectPath>,
-    ) -> BoxFuture<'async_trait, Answer<ListResult>>
-    where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
-    {
-        self.inner.list_with_delimiter(prefix)
-    }
-
-    fn copy_opts<'life0, 'life1, 'life2, 'async_trait>(
-        &'life0 self,
-        _from: &'life1 ObjectPath,
-        _to: &'life2 ObjectPath,
-        _options: CopyOptions,
-    ) -> BoxFuture<'async_trait, Answer<()>>
-    where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
-        'life2: 'async_trait,
-    {
-        Box::pin(async { Err(refused()) })
-    }
-}
-
-/// A lake in `dir` whose objects fail on demand.
+/// A lake with its WAL in `dir`, whose objects fail on demand.
 struct Lake {
     dir: tempfile::TempDir,
-    denied: Arc<Mutex<Option<&'static str>>>,
-    loses_answers: Arc<AtomicUsize>,
+    bucket: Arc<Faulty>,
 }
 
 impl Lake {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("lake")).unwrap();
-        Self { dir, denied: Arc::default(), loses_answers: Arc::default() }
+        Self { dir: tempfile::tempdir().unwrap(), bucket: Faulty::new(&[]) }
     }
 
     async fn open(&self) -> Arc<Store> {
-        let inner = LocalFileSystem::new_with_prefix(self.dir.path().join("lake")).unwrap();
-        let (denied, loses_answers) = (Arc::clone(&self.denied), Arc::clone(&self.loses_answers));
-        let objects = Arc::new(Faulty { inner, denied, loses_answers });
-        open(StoreOptions { objects: Some(objects), ..options(self.dir.path()) }).await
+        let objects = Some(self.bucket.remote());
+        open(StoreOptions { objects, ..options(self.dir.path()) }).await
     }
 }
 
@@ -427,7 +293,7 @@ async fn crash_at(stage: &'static str, is_first_flush: bool) {
         lines.push(format!("m 7 7\nl 7 7\n{}", some_lines(15, 30)));
         write(&store, "t", &lines[1]).await.unwrap();
     }
-    *lake.denied.lock() = Some(stage);
+    *lake.bucket.denied.lock() = Some(stage);
     store.flush().await.unwrap_err();
     assert_holds(&store, "t", &lines).await;
     // Rows that come after the failed flush must survive it, too.
@@ -440,7 +306,7 @@ async fn crash_at(stage: &'static str, is_first_flush: bool) {
     while last.strong_count() > 0 {
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
-    *lake.denied.lock() = None;
+    *lake.bucket.denied.lock() = None;
     let store = lake.open().await;
     assert_holds(&store, "t", &lines).await;
     lines.push("m 9 8".to_owned());
@@ -492,16 +358,17 @@ async fn a_commit_whose_answer_is_lost_is_made_once() {
         let store = lake.open().await;
         let lines = [some_lines(0, 30)];
         write(&store, "t", &lines[0]).await.unwrap();
-        lake.loses_answers.store(lost, Ordering::SeqCst);
+        lake.bucket.lost_commits.store(lost, Ordering::SeqCst);
         while store.flush().await.is_err() {
             assert_holds(&store, "t", &lines).await;
         }
         assert_holds(&store, "t", &lines).await;
         for table in [Table::MetricSeries, Table::MetricSamples, Table::LogStreams, Table::Logs] {
-            let log = lake.dir.path().join("lake").join(table.name()).join("_delta_log");
+            let log = format!("{}/_delta_log", table.name());
             let mut adds = 0;
-            for entry in std::fs::read_dir(log).unwrap() {
-                let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            for path in store.objects.list(&log).await.unwrap() {
+                let body = store.objects.read(&path).await.unwrap();
+                let text = String::from_utf8(body.to_vec()).unwrap();
                 adds += text.lines().filter(|line| line.starts_with(r#"{"add""#)).count();
             }
             assert_eq!(adds, 1, "{}", table.name());

@@ -1,29 +1,42 @@
 //! Writing the log: one file at a time, by one thread.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::file::{Files, LogFile};
 use super::file_path;
-use crate::objects::{disk, sync_folder};
+use super::group::{self, Header, Kind};
+use crate::disk::{Disk, DiskFile};
+use crate::objects::disk as disk_error;
 use crate::{Durability, Error, Frame};
+
+/// Space that is taken on the disk at once, so that a full disk is met before a group is written
+/// and most syncs need not change the size of the file.
+const RESERVED_BYTES: u64 = 8 << 20;
+
+/// Memory of the group that is kept for the next one.
+const BUFFER_BYTES_KEPT: usize = 16 << 20;
 
 /// The writing end of the log. Not shared: its thread owns it.
 #[derive(Debug)]
 pub(crate) struct WalWriter {
+    disk: Arc<dyn Disk>,
     folder: PathBuf,
     file_bytes: u64,
     durability: Durability,
-    files: Box<dyn Files>,
     next_number: u64,
     open: Option<Open>,
-    /// A file that could not be cut to what was acknowledged yet.
-    uncut: Option<Open>,
+    /// The group: room for its header, then frames.
     buffer: Vec<u8>,
+    requests: u64,
     synced_at: Instant,
-    unsynced: bool,
+    /// A file of which nothing counts and that could not be removed yet. No other may follow it: of
+    /// an oldest file that is broken readers cannot tell whether anything was acknowledged.
+    refused: Option<PathBuf>,
+    /// Whether a file was given up since this was last asked: what the disk has of it is not
+    /// known, so its rows should reach segments soon.
+    has_failed: bool,
     /// Nanoseconds spent in syncs, and their number, since the start.
     pub(crate) syncs: (u64, u64),
 }
@@ -31,161 +44,204 @@ pub(crate) struct WalWriter {
 #[derive(Debug)]
 struct Open {
     number: u64,
-    file: Box<dyn LogFile>,
+    file: Box<dyn DiskFile>,
     /// End of what was acknowledged.
     offset: u64,
-}
-
-impl Open {
-    /// Removes everything behind what was acknowledged, and syncs.
-    fn cut(&mut self) -> io::Result<()> {
-        self.file.set_len(self.offset)?;
-        self.file.sync()
-    }
+    /// End of what was synced.
+    synced: u64,
+    /// End of the space that was taken.
+    reserved: u64,
 }
 
 impl WalWriter {
     /// A writer whose first file will have the number `next_number`.
     pub(crate) fn new(
+        disk: Arc<dyn Disk>,
         folder: PathBuf,
         file_bytes: u64,
         durability: Durability,
-        files: Box<dyn Files>,
         next_number: u64,
     ) -> Self {
+        let mut buffer = Vec::new();
+        group::begin(&mut buffer);
         Self {
+            disk,
             folder,
             file_bytes,
             durability,
-            files,
             next_number,
             open: None,
-            uncut: None,
-            buffer: Vec::new(),
+            buffer,
+            requests: 0,
             synced_at: Instant::now(),
-            unsynced: false,
+            refused: None,
+            has_failed: false,
             syncs: (0, 0),
         }
     }
 
     /// Adds a frame to the group that [`Self::commit`] will write.
-    pub(crate) fn add(&mut self, frame: &Frame, sequence: u64) -> Result<(), Error> {
-        super::frame::encode(frame, sequence, &mut self.buffer)
+    pub(crate) fn add(&mut self, frame: &Frame) -> Result<(), Error> {
+        super::frame::encode(frame, &mut self.buffer)?;
+        self.requests += 1;
+        Ok(())
     }
 
     /// Bytes in the group.
     pub(crate) fn group_bytes(&self) -> usize {
-        self.buffer.len()
+        self.buffer.len() - group::HEADER_BYTES
     }
 
-    /// Writes the group, and syncs it if durability asks for that.
-    ///
-    /// On an error nothing of the group stays in the log: what was written is cut off at once,
-    /// or before anything else is written. The next group begins a new file, because what the
-    /// operating system still holds of this one cannot be trusted after a failed sync.
-    pub(crate) fn commit(&mut self) -> Result<(), Error> {
-        let result = self.write_group();
-        self.buffer.clear();
-        if self.buffer.capacity() > 16 << 20 {
+    /// Writes the group, whose first request has the number `first`, and syncs it if durability
+    /// asks for that. On an error nothing of it counts: its numbers are to be given again.
+    pub(crate) fn commit(&mut self, first: u64) -> Result<(), Error> {
+        let result = self.write_group(first);
+        if self.buffer.capacity() > BUFFER_BYTES_KEPT {
             self.buffer = Vec::new();
         }
-        if result.is_err() && self.uncut.is_none() {
-            self.uncut = self.open.take();
-            self.unsynced = false;
-            if let Err(error) = self.cut_uncut() {
-                tracing::error!(%error, "cannot cut the write-ahead log, which takes no more");
-            }
-        }
+        group::begin(&mut self.buffer);
+        self.requests = 0;
         result
     }
 
-    fn write_group(&mut self) -> Result<(), Error> {
-        self.cut_uncut()?;
+    fn write_group(&mut self, first: u64) -> Result<(), Error> {
         if self.open.as_ref().is_some_and(|open| open.offset >= self.file_bytes) {
-            self.end_file()?;
+            self.end_file();
         }
-        let folder = self.folder.clone();
-        let failed = |error| disk(&folder, error);
-        if self.open.is_none() {
-            self.open = Some(self.begin().map_err(failed)?);
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => self.begin().map_err(|error| disk_error(&self.folder, error))?,
+        };
+        let header = Header {
+            kind: Kind::Requests,
+            file: open.number,
+            synced: open.synced,
+            first,
+            requests: self.requests,
+        };
+        group::finish(&mut self.buffer, &header);
+        let at_once = RESERVED_BYTES.min(self.file_bytes);
+        if let Err(error) = reserve(&mut open, self.buffer.len() as u64, at_once) {
+            // Nothing was written yet, so the file is as good as before.
+            let path = file_path(&self.folder, open.number);
+            self.open = Some(open);
+            return Err(disk_error(&path, error));
         }
-        let open = self.open.as_mut().expect("a file was opened");
-        open.file.write_at(open.offset, &self.buffer).map_err(failed)?;
-        self.unsynced = true;
-        let due = match self.durability {
+        if let Err(error) = self.write_to(&mut open) {
+            let path = file_path(&self.folder, open.number);
+            self.give_up(open);
+            return Err(disk_error(&path, error));
+        }
+        self.open = Some(open);
+        Ok(())
+    }
+
+    fn write_to(&mut self, open: &mut Open) -> io::Result<()> {
+        open.file.write_at(open.offset, &self.buffer)?;
+        let end = open.offset + self.buffer.len() as u64;
+        let is_due = match self.durability {
             Durability::Fsync => true,
             Durability::Interval(interval) => self.synced_at.elapsed() >= interval,
             Durability::None => false,
         };
-        if due {
+        if is_due {
             let started = Instant::now();
-            open.file.sync().map_err(failed)?;
+            open.file.sync()?;
             let took = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
             self.syncs = (self.syncs.0 + took, self.syncs.1 + 1);
             self.synced_at = Instant::now();
-            self.unsynced = false;
+            open.synced = end;
         }
-        open.offset += self.buffer.len() as u64;
+        open.offset = end;
         Ok(())
+    }
+
+    /// Leaves a file that could not be written or synced. What was acknowledged of it was synced
+    /// before, in blocks of its own; what was refused is left out by the number that the next
+    /// file begins with. Its descriptor is never used again.
+    fn give_up(&mut self, open: Open) {
+        self.has_failed = true;
+        let Open { number, offset, file, .. } = open;
+        drop(file);
+        if offset == 0 {
+            self.refused = Some(file_path(&self.folder, number));
+        }
     }
 
     /// Syncs what an interval has left unsynced.
     pub(crate) fn sync_if_due(&mut self) -> Result<(), Error> {
-        if self.unsynced
-            && self.durability != Durability::None
-            && let Some(open) = &mut self.open
-        {
-            open.file.sync().map_err(|error| disk(&self.folder, error))?;
+        let Some(mut open) = self.open.take() else { return Ok(()) };
+        if open.synced < open.offset && self.durability != Durability::None {
+            if let Err(error) = open.file.sync() {
+                let path = file_path(&self.folder, open.number);
+                self.give_up(open);
+                return Err(disk_error(&path, error));
+            }
             self.synced_at = Instant::now();
-            self.unsynced = false;
+            open.synced = open.offset;
         }
+        self.open = Some(open);
         Ok(())
     }
 
     /// Ends the current file, so that the next group begins a new one; returns the number up to
     /// which all files are ended.
-    pub(crate) fn end_file(&mut self) -> Result<u64, Error> {
-        self.cut_uncut()?;
-        self.uncut = self.open.take();
-        self.unsynced = false;
-        self.cut_uncut()?;
-        Ok(self.next_number - 1)
-    }
-
-    /// Cuts a file that is given up. Until that is done nothing may be written after it: a file
-    /// that is not the last one must be whole.
-    fn cut_uncut(&mut self) -> Result<(), Error> {
-        if let Some(open) = &mut self.uncut {
-            open.cut().map_err(|error| disk(&file_path(&self.folder, open.number), error))?;
-            self.uncut = None;
+    pub(crate) fn end_file(&mut self) -> u64 {
+        if let Some(mut open) = self.open.take() {
+            // Gives the space back that is left over, and syncs what durability has left open, so
+            // that a file which others follow is whole.
+            let ended = open.file.set_len(open.offset).and_then(|()| open.file.sync());
+            if let Err(error) = ended {
+                let path = file_path(&self.folder, open.number);
+                tracing::error!(path = %path.display(), %error, "cannot end a WAL file");
+                self.give_up(open);
+            }
         }
-        Ok(())
+        self.next_number - 1
     }
 
-    /// A new file with its space preallocated, its name durable.
+    /// Whether a file was given up since this was last asked.
+    pub(crate) fn take_failed(&mut self) -> bool {
+        std::mem::take(&mut self.has_failed)
+    }
+
+    /// A new file, its name durable.
     fn begin(&mut self) -> io::Result<Open> {
+        if let Some(path) = &self.refused {
+            self.disk.remove(path)?;
+            self.refused = None;
+        }
         let number = self.next_number;
-        let mut file = self.files.create(&file_path(&self.folder, number))?;
+        let path = file_path(&self.folder, number);
+        let file = self.disk.create(&path)?;
         self.next_number += 1;
-        file.set_len(self.file_bytes)?;
-        file.sync()?;
-        sync_folder(&self.folder)?;
-        Ok(Open { number, file, offset: 0 })
+        self.disk.sync_folder(&self.folder)?;
+        Ok(Open { number, file, offset: 0, synced: 0, reserved: 0 })
     }
 }
 
+/// Takes space for `bytes` behind what a file holds, `at_once` bytes if there are as many.
+fn reserve(open: &mut Open, bytes: u64, at_once: u64) -> io::Result<()> {
+    let end = open.offset + bytes;
+    if end <= open.reserved {
+        return Ok(());
+    }
+    let wanted = bytes.max(at_once);
+    let taken = match open.file.reserve(open.offset, wanted) {
+        Ok(()) => wanted,
+        // Perhaps there is room for the group alone.
+        Err(_) => open.file.reserve(open.offset, bytes).map(|()| bytes)?,
+    };
+    open.reserved = open.offset + taken;
+    Ok(())
+}
+
 /// Removes the files up to `last`, oldest first, so that what is left is never older than a gap.
-pub(crate) fn remove(folder: &Path, last: u64) -> Result<(), Error> {
-    let mut numbers: Vec<u64> = Vec::new();
-    for entry in fs::read_dir(folder).map_err(|error| disk(folder, error))? {
-        let path = entry.map_err(|error| disk(folder, error))?.path();
-        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
-        numbers.extend(number.filter(|number| *number <= last));
+pub(crate) fn remove(disk: &dyn Disk, folder: &Path, last: u64) -> Result<(), Error> {
+    for (number, path) in super::read::files(disk, folder)? {
+        if number <= last {
+            disk.remove(&path).map_err(|error| disk_error(&path, error))?;
+        }
     }
-    numbers.sort_unstable();
-    for number in numbers {
-        let path = file_path(folder, number);
-        fs::remove_file(&path).map_err(|error| disk(&path, error))?;
-    }
-    sync_folder(folder).map_err(|error| disk(folder, error))
+    disk.sync_folder(folder).map_err(|error| disk_error(folder, error))
 }

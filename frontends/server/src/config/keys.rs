@@ -215,69 +215,6 @@ pub(crate) const KEYS: &[Key] = &[
         "Rows of a Parquet row group. Fewer prune better, more compress better.",
     ),
     key(
-        "storage.compaction.enabled",
-        Kind::Switch,
-        "true",
-        "Merge small segments into large ones in the background. Several processes may do so on \
-         one lake.",
-    ),
-    key(
-        "storage.compaction.interval",
-        Kind::Duration,
-        "1m",
-        "Time between two looks for something to merge.",
-    ),
-    key(
-        "storage.compaction.fan_in",
-        Kind::Count,
-        "32",
-        "Segments of one merge, at most. More write each row less often and take more memory.",
-    ),
-    key(
-        "storage.compaction.segment_bytes",
-        Kind::Size,
-        "512MiB",
-        "Segments of this size are not merged any more; a merge takes twice as many bytes in, at \
-         most. Larger: fewer objects; smaller: late rows cost less.",
-    ),
-    key(
-        "storage.compaction.memory_bytes",
-        Kind::Size,
-        "256MiB",
-        "Memory of one merge, at most; one that would take more takes fewer segments.",
-    ),
-    key(
-        "storage.compaction.hour_segments",
-        Kind::Count,
-        "8",
-        "Segments of a table, tenant and hour once the hour is over, at most.",
-    ),
-    key(
-        "storage.compaction.day_segments",
-        Kind::Count,
-        "4",
-        "Segments of a table, tenant and day once the day is over, at most, besides those of \
-         storage.compaction.segment_bytes.",
-    ),
-    key(
-        "storage.compaction.hour_grace",
-        Kind::Duration,
-        "6m",
-        "How long after its end an hour is merged: a little longer than storage.flush_interval.",
-    ),
-    key(
-        "storage.compaction.day_grace",
-        Kind::Duration,
-        "30m",
-        "How long after its end a day is merged.",
-    ),
-    key(
-        "storage.compaction.settle",
-        Kind::Duration,
-        "5m",
-        "Fresh segments of late rows wait this long for others of their kind.",
-    ),
-    key(
         "storage.s3.bucket",
         Kind::Text,
         "",
@@ -304,6 +241,38 @@ pub(crate) const KEYS: &[Key] = &[
         Kind::Switch,
         "false",
         "Address the bucket as a host name instead of a path.",
+    ),
+    key(
+        "storage.s3.attempts_max",
+        Kind::Count,
+        "6",
+        "Attempts of a request that is throttled, fails with 5xx, or is not answered; the first \
+         included.",
+    ),
+    key(
+        "storage.s3.request_timeout",
+        Kind::Duration,
+        "10s",
+        "Time an attempt may take, plus a second for each MiB that it moves.",
+    ),
+    key(
+        "storage.s3.request_deadline",
+        Kind::Duration,
+        "1m",
+        "Time that all attempts of a request may take together, plus the same.",
+    ),
+    key(
+        "storage.s3.retry_backoff",
+        Kind::Duration,
+        "100ms",
+        "Wait before the second attempt; doubled before each further one, with jitter.",
+    ),
+    key(
+        "storage.s3.part_bytes",
+        Kind::Size,
+        "16MiB",
+        "Parts in which larger objects are sent; S3 takes 5 MiB at least and 10,000 of them. \
+         Larger ones cost fewer requests and more memory.",
     ),
     key(
         "memory.budget",

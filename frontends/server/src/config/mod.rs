@@ -24,6 +24,9 @@ pub(crate) use print::to_toml;
 pub(crate) use settings::{Origin, Settings};
 pub(crate) use units::{format_size, parse_duration};
 
+/// The smallest part of a large object that S3 takes, unless it is the last.
+const PART_BYTES_MIN: usize = 5 << 20;
+
 /// What is wrong with the configuration; all of it is the operator's to change.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -148,6 +151,8 @@ pub(crate) struct S3 {
     pub(crate) allow_http: bool,
     /// Whether the bucket is part of the host name.
     pub(crate) virtual_hosted: bool,
+    /// How long and how often the server is asked.
+    pub(crate) requests: storage::RequestLimits,
 }
 
 impl std::fmt::Debug for S3 {
@@ -244,23 +249,7 @@ fn store_options(settings: &Settings, data: &Path) -> storage::StoreOptions {
     options.buffered_bytes_max = count(settings, "storage.buffered_bytes");
     options.wal_segment_bytes = settings.number("storage.wal_segment_bytes");
     options.row_group_rows = count(settings, "storage.row_group_rows");
-    options.compaction = compaction(settings);
     options
-}
-
-fn compaction(settings: &Settings) -> storage::CompactionOptions {
-    storage::CompactionOptions {
-        enabled: settings.switch("storage.compaction.enabled"),
-        interval: settings.duration("storage.compaction.interval"),
-        fan_in_max: count(settings, "storage.compaction.fan_in"),
-        segment_bytes: settings.number("storage.compaction.segment_bytes"),
-        memory_bytes_max: count(settings, "storage.compaction.memory_bytes"),
-        hour_segments_max: count(settings, "storage.compaction.hour_segments"),
-        day_segments_max: count(settings, "storage.compaction.day_segments"),
-        hour_grace: settings.duration("storage.compaction.hour_grace"),
-        day_grace: settings.duration("storage.compaction.day_grace"),
-        settle: settings.duration("storage.compaction.settle"),
-    }
 }
 
 fn budget(settings: &Settings) -> Arc<Budget> {
@@ -286,6 +275,15 @@ fn s3(settings: &Settings) -> Option<S3> {
         key,
         allow_http: settings.switch("storage.s3.allow_http"),
         virtual_hosted: settings.switch("storage.s3.virtual_hosted"),
+        requests: storage::RequestLimits {
+            attempts_max: u32::try_from(settings.number("storage.s3.attempts_max"))
+                .unwrap_or(u32::MAX)
+                .max(1),
+            timeout: settings.duration("storage.s3.request_timeout"),
+            deadline: settings.duration("storage.s3.request_deadline"),
+            backoff: settings.duration("storage.s3.retry_backoff"),
+            part_bytes: count(settings, "storage.s3.part_bytes").max(PART_BYTES_MIN),
+        },
     })
 }
 

@@ -174,7 +174,8 @@ async fn a_server_stores_all_of_it() {
     let answer = reqwest::get(format!("{}/metrics", server.url())).await.unwrap();
     let text = answer.text().await.unwrap();
     for signal in ["metrics", "logs", "traces"] {
-        let of = |name: &str| sample(&text, &format!("{name}{{signal=\"{signal}\"}}"));
+        let labels = format!("{{tenant=\"default\",signal=\"{signal}\"}}");
+        let of = |name: &str| sample(&text, &format!("{name}{labels}"));
         assert!(of("siglake_ingest_rows_stored_total") > 50.0, "{text}");
         assert_eq!(of("siglake_ingest_rows_rejected_total"), 0.0, "{text}");
     }

@@ -6,6 +6,7 @@ mod text;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use schemas::tables::Table;
+use storage::{OperationStats, RequestKind};
 
 use self::process::ProcessStats;
 use self::text::{Kind, Writer};
@@ -22,22 +23,23 @@ fn render(stats: &EngineStats, process: &ProcessStats) -> String {
     ingest(&mut out, stats);
     store(&mut out, stats);
     memory(&mut out, &stats.store.budget);
+    objects(&mut out, stats);
     queries(&mut out, stats);
     own_process(&mut out, process);
     out.finish()
 }
 
 fn ingest(out: &mut Writer, stats: &EngineStats) {
-    let signals = &stats.ingest.signals;
     type Read = fn(&ingest::SignalStats) -> u64;
-    let counters: [(&str, &str, Read); 5] = [
+    let counters: [(&str, &str, Read); 7] = [
         ("siglake_ingest_requests_total", "Requests answered, refused ones included.", |s| {
             s.requests
         }),
         ("siglake_ingest_bytes_total", "Bytes of request bodies as received.", |s| s.bytes),
         (
             "siglake_ingest_rows_received_total",
-            "Log records, data points and spans received; the sum of stored and rejected.",
+            "Log records, data points and spans received; the sum of stored, rejected and \
+             deduplicated.",
             |s| s.received_rows,
         ),
         ("siglake_ingest_rows_stored_total", "Log records, data points and spans stored.", |s| {
@@ -48,11 +50,24 @@ fn ingest(out: &mut Writer, stats: &EngineStats) {
             "Log records, data points and spans rejected one by one.",
             |s| s.rejected_rows,
         ),
+        (
+            "siglake_ingest_rows_deduplicated_total",
+            "Log records, data points and spans of requests that had been stored before.",
+            |s| s.deduplicated_rows,
+        ),
+        (
+            "siglake_ingest_requests_deduplicated_total",
+            "Requests that had been stored before and were answered without storing them again.",
+            |s| s.deduplicated_requests,
+        ),
     ];
     for (name, help, read) in counters {
         out.family(name, Kind::Counter, help);
-        for (signal, stats) in signals {
-            out.sample(name, &[("signal", signal.name())], read(stats) as f64);
+        for tenant in &stats.ingest.tenants {
+            for (signal, stats) in &tenant.signals {
+                let labels = [("tenant", tenant.tenant.as_ref()), ("signal", signal.name())];
+                out.sample(name, &labels, read(stats) as f64);
+            }
         }
     }
     let name = "siglake_ingest_requests_refused_total";
@@ -74,6 +89,10 @@ fn store(out: &mut Writer, stats: &EngineStats) {
     let seconds = |ns: u64| ns as f64 / 1e9;
     out.counter("siglake_wal_bytes_total", "Bytes appended to the WAL.", store.wal_bytes as f64);
     out.counter("siglake_wal_syncs_total", "Times the WAL was synced.", store.wal_syncs as f64);
+    let help = "Groups of requests refused because the WAL could not be written.";
+    out.counter("siglake_wal_errors_total", help, store.wal_errors as f64);
+    let help = "Requests that are recognised if they come again.";
+    out.gauge("siglake_known_requests", help, store.known_requests as f64);
     let help = "Time spent in syncing the WAL.";
     out.counter("siglake_wal_sync_seconds_total", help, seconds(store.wal_sync_ns));
     let help = "Bytes in memtables, active and being flushed.";
@@ -92,48 +111,6 @@ fn store(out: &mut Writer, stats: &EngineStats) {
     out.gauge("siglake_segment_bytes", "Bytes of live segments.", store.segment_bytes as f64);
     out.gauge("siglake_series", "Metric series in the index.", store.series as f64);
     out.gauge("siglake_streams", "Log streams in the index.", store.streams as f64);
-    compaction(out, store);
-}
-
-fn compaction(out: &mut Writer, store: &storage::StoreStats) {
-    let help = "Bytes of the segments that flushes have written.";
-    out.counter("siglake_flushed_bytes_total", help, store.flushed_bytes as f64);
-    let of = &store.compaction;
-    let counters: [(&str, &str, u64); 10] = [
-        ("siglake_compaction_merges_total", "Merges of segments committed.", of.merges),
-        (
-            "siglake_compaction_conflicts_total",
-            "Merges in vain: another process had replaced their segments.",
-            of.conflicts,
-        ),
-        ("siglake_compaction_errors_total", "Merges that failed, to be tried again.", of.errors),
-        ("siglake_compaction_input_segments_total", "Segments merged.", of.input_segments),
-        ("siglake_compaction_input_bytes_total", "Bytes of segments merged.", of.input_bytes),
-        ("siglake_compaction_input_rows_total", "Rows of segments merged.", of.input_rows),
-        ("siglake_compaction_output_bytes_total", "Bytes of merged segments.", of.output_bytes),
-        ("siglake_compaction_output_rows_total", "Rows of merged segments.", of.output_rows),
-        (
-            "siglake_compaction_repeated_rows_total",
-            "Rows left out of merged segments because another row tells the same.",
-            of.repeated_rows,
-        ),
-        (
-            "siglake_compaction_deleted_rows_total",
-            "Rows left out of merged segments because a delete request matches them.",
-            of.deleted_rows,
-        ),
-    ];
-    for (name, help, value) in counters {
-        out.counter(name, help, value as f64);
-    }
-    let help = "Time spent in merges.";
-    out.counter("siglake_compaction_seconds_total", help, of.merge_ns as f64 / 1e9);
-    let help = "Segments found worth merging and not merged yet.";
-    out.gauge("siglake_compaction_backlog_segments", help, of.backlog_segments as f64);
-    let help = "How often a byte was written to segments since the start: by its flush and merges.";
-    let flushed = (store.flushed_bytes as f64).max(1.0);
-    let amplification = 1.0 + of.output_bytes as f64 / flushed;
-    out.gauge("siglake_write_amplification", help, amplification);
 }
 
 fn memory(out: &mut Writer, budget: &storage::BudgetStats) {
@@ -160,6 +137,32 @@ fn memory(out: &mut Writer, budget: &storage::BudgetStats) {
         out.family(name, kind, help);
         for of in &budget.uses {
             out.sample(name, &[("use", of.of.name())], read(of) as f64);
+        }
+    }
+}
+
+fn objects(out: &mut Writer, stats: &EngineStats) {
+    type Read = fn(&OperationStats) -> f64;
+    let counters: [(&str, &str, Read); 5] = [
+        (
+            "siglake_object_requests_total",
+            "Requests to the object store (or the disk in its place), each attempt counted.",
+            |s| s.requests as f64,
+        ),
+        ("siglake_object_retries_total", "Attempts after the first of a request.", |s| {
+            s.retries as f64
+        }),
+        ("siglake_object_errors_total", "Requests given up.", |s| s.errors as f64),
+        ("siglake_object_bytes_total", "Bytes of objects received or sent.", |s| s.bytes as f64),
+        ("siglake_object_wait_seconds_total", "Time from each attempt to its answer.", |s| {
+            s.wait_ns as f64 / 1e9
+        }),
+    ];
+    for (name, help, read) in counters {
+        out.family(name, Kind::Counter, help);
+        for operation in RequestKind::ALL {
+            let labels = [("operation", operation.name())];
+            out.sample(name, &labels, read(&stats.store.objects.of(operation)));
         }
     }
 }

@@ -20,14 +20,19 @@ fn stats() -> EngineStats {
     });
     let signal = ingest::SignalStats {
         requests: 3,
+        deduplicated_requests: 1,
         bytes: 400,
-        received_rows: 12,
+        received_rows: 16,
         stored_rows: 10,
         rejected_rows: 2,
+        deduplicated_rows: 4,
     };
     EngineStats {
         ingest: ingest::IngestStats {
-            signals: Signal::ALL.iter().map(|s| (*s, signal.clone())).collect(),
+            tenants: vec![ingest::TenantStats {
+                tenant: "t".into(),
+                signals: Signal::ALL.iter().map(|of| (*of, signal)).collect(),
+            }],
             refused: vec![("limit", 4)],
             rejected: vec![("too_old", 2)],
             inflight_bytes: 7,
@@ -47,7 +52,8 @@ fn rendered() -> String {
 fn samples_carry_their_values_and_labels() {
     let text = rendered();
     for line in [
-        "siglake_ingest_rows_received_total{signal=\"logs\"} 12",
+        "siglake_ingest_rows_received_total{tenant=\"t\",signal=\"logs\"} 16",
+        "siglake_ingest_rows_deduplicated_total{tenant=\"t\",signal=\"traces\"} 4",
         "siglake_ingest_requests_refused_total{kind=\"limit\"} 4",
         "siglake_wal_sync_seconds_total 2.5",
         "siglake_queries_total{language=\"promql\",outcome=\"cancelled\"} 2",

@@ -1,14 +1,20 @@
-//! Tests of the check that objects can be created only once.
-
-use object_store::memory::InMemory;
+//! Tests of what is taken from a refusal.
 
 use super::*;
 
-#[tokio::test]
-async fn a_store_that_creates_once_passes_and_nothing_is_left() {
-    use futures::StreamExt as _;
+#[test]
+fn elements_are_found_in_an_error_of_s3() {
+    let xml = "<?xml version=\"1.0\"?><Error><Code>SlowDown</Code>\
+               <Message>Please reduce your request rate.</Message></Error>";
+    assert_eq!(element(xml, "Code"), Some("SlowDown"));
+    assert_eq!(element(xml, "Message"), Some("Please reduce your request rate."));
+    assert_eq!(element(xml, "RequestId"), None);
+    assert_eq!(element("<Code>cut off", "Code"), None);
+}
 
-    let objects = InMemory::new();
-    check_create_once(&objects).await.unwrap();
-    assert_eq!(objects.list(None).count().await, 0);
+#[test]
+fn long_messages_are_cut_between_characters() {
+    assert_eq!(shorten(" text \n"), "text");
+    let long = "ä".repeat(MESSAGE_BYTES_MAX);
+    assert_eq!(shorten(&format!("x{long}")).len(), MESSAGE_BYTES_MAX - 1);
 }

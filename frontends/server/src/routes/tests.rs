@@ -37,7 +37,8 @@ async fn the_main_port_tells_how_it_is() {
     assert!(ask(&main, get_of("/")).await.1.contains("Siglake"));
     let (status, text) = ask(&main, get_of("/metrics")).await;
     assert_eq!(status, StatusCode::OK);
-    assert!(text.contains("siglake_ingest_rows_received_total{signal=\"traces\"} 0"), "{text}");
+    let sample = "siglake_ingest_rows_received_total{tenant=\"default\",signal=\"traces\"} 0";
+    assert!(text.contains(sample), "{text}");
     stopping.store(true, Ordering::Relaxed);
     assert_eq!(ask(&main, get_of("/ready")).await.0, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(ask(&main, get_of("/healthy")).await.0, StatusCode::OK);

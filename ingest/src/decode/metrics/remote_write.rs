@@ -188,14 +188,13 @@ impl<'a> Decoder<'a, '_> {
         };
         let mut fields = Fields::new(message);
         while let Some((field, value)) = fields.next()? {
-            let pushed = if field == samples {
-                tally.receive();
-                self.push_sample(&target, value.bytes()?, tally)
-            } else if field == histograms {
-                tally.receive();
-                self.push_histogram(&target, value.bytes()?, tally)
-            } else {
+            if (field != samples && field != histograms) || !tally.receive() {
                 continue;
+            }
+            let pushed = if field == samples {
+                self.push_sample(&target, value.bytes()?, tally)
+            } else {
+                self.push_histogram(&target, value.bytes()?, tally)
             };
             if let Err(failure) = pushed {
                 tally.fail(failure, 1)?;

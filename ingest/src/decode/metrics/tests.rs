@@ -306,6 +306,7 @@ fn known_series_make_no_rows() {
         series: &series,
         streams: &streams,
         is_replay: false,
+        rejected_before: &[],
     };
     let again =
         decode(Signal::Metrics, Format::Protobuf, &request.encode_to_vec(), &context).unwrap();

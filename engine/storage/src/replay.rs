@@ -1,0 +1,313 @@
+//! Replay: the rows of the WAL that no segment holds, back into the memtable after a crash.
+//!
+//! ```text
+//!  wal ─ groups ─▶ requests ─▶ workers: decode ─▶ in order: index, memtable ─▶ full? flush
+//!        reader     │  ▲            (one a core)        │
+//!                   └──┴──── bytes under way ◀──────────┘
+//! ```
+//!
+//! Requests are decoded out of order and entered in order. What is under way is bounded, and a
+//! memtable that is full is flushed before the log is read to its end, so memory does not depend
+//! on the length of the log.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use schemas::tables::Table;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::flush;
+use crate::store::{Frozen, Shared, Store, TableBatch};
+use crate::wal::{Log, Read};
+use crate::{Decode, Error, ErrorKind, Frame};
+
+/// Bytes of requests, as they stand in the WAL, that are under way at once.
+const BYTES_UNDER_WAY: u32 = 8 << 20;
+
+/// What a small request counts for, so that their number is bounded, too.
+const REQUEST_BYTES_MIN: u32 = 8 << 10;
+
+/// Attempts to flush a full memtable before the start is given up.
+const FLUSHES_MAX: u32 = 6;
+
+/// Wait before the second attempt; doubled before each further one.
+const FLUSH_BACKOFF: Duration = Duration::from_millis(250);
+
+/// What the WAL ended with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// Number of the last file.
+    pub(crate) file: u64,
+    /// First sequence number that the memtable may hold.
+    pub(crate) first_active: u64,
+    /// Sequence number of the next request.
+    pub(crate) next: u64,
+}
+
+/// A request on its way from the reader to a worker.
+struct Job {
+    /// Its place among all that are read.
+    place: u64,
+    file: u64,
+    sequence: u64,
+    frame: Frame,
+    permit: OwnedSemaphorePermit,
+}
+
+/// A request on its way from a worker to the memtable.
+struct Done {
+    file: u64,
+    sequence: u64,
+    frame: Frame,
+    /// `None` if segments hold all its rows.
+    batches: Option<Vec<TableBatch>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+type Answer = (u64, Result<Done, Error>);
+
+/// Puts the rows of the WAL into the memtable, but for those that a table's segments hold.
+/// `applied` is the sequence number up to which each table holds everything.
+pub(crate) async fn replay(
+    store: &Arc<Store>,
+    log: Log,
+    applied: HashMap<Table, u64>,
+    decode: Arc<dyn Decode>,
+) -> Result<End, Error> {
+    let started = Instant::now();
+    let highest = applied.values().copied().max().unwrap_or(0);
+    let file = log.last_number;
+    if let Some(first) = log.first().filter(|first| *first > highest + 1) {
+        let what = format!("requests {} to {}", highest + 1, first - 1);
+        let folder = crate::recover::wal_folder(&store.options);
+        let message = format!(
+            "{}: {what} are neither in the WAL nor in segments: a file of the WAL was removed, \
+             or this WAL belongs to another lake",
+            folder.display()
+        );
+        return Err(Error::new(ErrorKind::Damaged, message));
+    }
+    let applied = Arc::new(applied);
+    let mut absorber = Absorber {
+        store,
+        applied: Arc::clone(&applied),
+        first_active: None,
+        last: highest,
+        requests: 0,
+        bytes: 0,
+        flushing: None,
+    };
+    let (done, answers) = unbounded_channel();
+    let pipeline = Pipeline { shared: Arc::clone(&store.shared), applied, decode, done };
+    let reading = tokio::task::spawn_blocking(move || pipeline.run(&log));
+    let absorbed = absorber.absorb_all(answers).await;
+    let read = reading.await.map_err(|error| {
+        Error::with_source(ErrorKind::Internal, "reading the WAL was cut off", error)
+    })?;
+    absorbed?;
+    read?;
+    absorber.finish_flush().await?;
+    if absorber.requests > 0 {
+        let (requests, bytes) = (absorber.requests, absorber.bytes);
+        let took_ms = started.elapsed().as_millis();
+        tracing::info!(requests, bytes, took_ms, "replayed the write-ahead log");
+    }
+    let next = absorber.last + 1;
+    Ok(End { file, first_active: absorber.first_active.unwrap_or(next), next })
+}
+
+/// The reader and the workers.
+struct Pipeline {
+    shared: Arc<Shared>,
+    applied: Arc<HashMap<Table, u64>>,
+    decode: Arc<dyn Decode>,
+    done: UnboundedSender<Answer>,
+}
+
+impl Pipeline {
+    fn run(self, log: &Log) -> Result<(), Error> {
+        let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        // What waits is bounded by its bytes.
+        let (jobs, waiting) = sync_channel(workers);
+        let waiting = Mutex::new(waiting);
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| self.work(&waiting));
+            }
+            let read = self.read(log, &jobs);
+            drop(jobs);
+            read
+        })
+    }
+
+    fn read(&self, log: &Log, jobs: &SyncSender<Job>) -> Result<(), Error> {
+        let under_way = Arc::new(Semaphore::new(BYTES_UNDER_WAY as usize));
+        let mut place = 0;
+        log.read(|read| {
+            let (file, first, frames) = match read {
+                Read::Requests { file, first, frames } => (file, first, frames),
+                Read::Lost { first, requests } => {
+                    tracing::error!(first, requests, "requests were given up by a set-aside file");
+                    return Ok(());
+                }
+            };
+            for (sequence, frame) in (first..).zip(frames) {
+                let bytes = u32::try_from(frame.payload.len()).unwrap_or(u32::MAX);
+                let bytes = bytes.clamp(REQUEST_BYTES_MIN, BYTES_UNDER_WAY);
+                let room = Arc::clone(&under_way).acquire_many_owned(bytes);
+                let Ok(permit) = futures::executor::block_on(room) else {
+                    return Err(cut_off());
+                };
+                let job = Job { place, file, sequence, frame, permit };
+                place += 1;
+                // The workers end early only if the memtable takes no more.
+                jobs.send(job).map_err(|_| cut_off())?;
+            }
+            Ok(())
+        })
+    }
+
+    fn work(&self, waiting: &Mutex<Receiver<Job>>) {
+        loop {
+            let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(job) = next else { return };
+            let place = job.place;
+            if self.done.send((place, self.decode(job))).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn decode(&self, job: Job) -> Result<Done, Error> {
+        let Job { file, sequence, frame, permit, .. } = job;
+        let mut batches = None;
+        if self.applied.values().any(|applied| sequence > *applied) {
+            let series = self.shared.indexes.series(&frame.tenant);
+            let streams = self.shared.indexes.streams(&frame.tenant);
+            let decoded = self.decode.decode(&frame, &series, &streams).map_err(|error| {
+                let message = format!("request {sequence} of the WAL cannot be decoded: {error}");
+                Error::with_source(ErrorKind::Damaged, message, error)
+            })?;
+            batches = Some(decoded);
+        }
+        Ok(Done { file, sequence, frame, batches, _permit: permit })
+    }
+}
+
+fn cut_off() -> Error {
+    Error::new(ErrorKind::Internal, "the replay of the WAL was cut off")
+}
+
+/// Enters decoded requests in their order.
+struct Absorber<'s> {
+    store: &'s Arc<Store>,
+    applied: Arc<HashMap<Table, u64>>,
+    first_active: Option<u64>,
+    last: u64,
+    requests: u64,
+    bytes: u64,
+    flushing: Option<tokio::task::JoinHandle<Result<(), Error>>>,
+}
+
+impl Absorber<'_> {
+    async fn absorb_all(&mut self, mut answers: UnboundedReceiver<Answer>) -> Result<(), Error> {
+        let mut early: BTreeMap<u64, Result<Done, Error>> = BTreeMap::new();
+        let mut next = 0;
+        while let Some((place, answer)) = answers.recv().await {
+            early.insert(place, answer);
+            while let Some(answer) = early.remove(&next) {
+                next += 1;
+                let done = answer?;
+                let file = done.file;
+                self.absorb(done)?;
+                self.flush_if_full(file).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn absorb(&mut self, done: Done) -> Result<(), Error> {
+        let Done { sequence, frame, batches, .. } = done;
+        let shared = &self.store.shared;
+        self.last = self.last.max(sequence);
+        self.requests += 1;
+        self.bytes += frame.payload.len() as u64;
+        let mut is_stored = true;
+        for batch in batches.into_iter().flatten() {
+            let rows = match shared.indexes.absorb(&frame.tenant, &batch) {
+                Ok(rows) => rows,
+                // What was acknowledged must not be left out for lack of room.
+                Err(error) if error.kind() != ErrorKind::Invalid => return Err(error),
+                Err(error) => {
+                    // Refused when it came in, too: its sender was told, others go on.
+                    tracing::error!(sequence, %error, "rows of the WAL are left out");
+                    is_stored = false;
+                    continue;
+                }
+            };
+            let batch = TableBatch { table: batch.table, rows };
+            if sequence > self.applied.get(&batch.table).copied().unwrap_or(0) {
+                let mut state = shared.state.write();
+                state.active.add(&frame.tenant, &batch)?;
+                state.active_since.get_or_insert_with(Instant::now);
+            }
+        }
+        self.first_active.get_or_insert(sequence);
+        if let Some(identity) = frame.identity.filter(|_| is_stored) {
+            let generation = shared.dedup.insert(identity);
+            shared.unflushed.lock().extend(generation.map(|generation| (generation, identity)));
+        }
+        Ok(())
+    }
+
+    /// Freezes a memtable that is full and has it flushed while the log is read on. Waits for the
+    /// flush before it if that has not ended.
+    async fn flush_if_full(&mut self, file: u64) -> Result<(), Error> {
+        let full = self.store.options.memtable_bytes_max;
+        if self.store.shared.state.read().active.bytes < full {
+            return Ok(());
+        }
+        self.finish_flush().await?;
+        {
+            let mut state = self.store.shared.state.write();
+            let rows = std::mem::take(&mut state.active);
+            state.active_since = None;
+            let sequences = (self.first_active.take().unwrap_or(self.last), self.last);
+            let identities = std::mem::take(&mut *self.store.shared.unflushed.lock());
+            let identities = Arc::new(identities);
+            // The file that is being read may hold more.
+            let wal_files = file.saturating_sub(1);
+            state.frozen.push(Frozen { rows, sequences, wal_files, identities });
+        }
+        let store = Arc::clone(self.store);
+        self.flushing = Some(tokio::spawn(async move { flush_patiently(&store).await }));
+        Ok(())
+    }
+
+    async fn finish_flush(&mut self) -> Result<(), Error> {
+        let Some(flushing) = self.flushing.take() else { return Ok(()) };
+        flushing.await.map_err(|error| {
+            Error::with_source(ErrorKind::Internal, "a flush was cut off", error)
+        })?
+    }
+}
+
+/// Flushes what is frozen, in several attempts: there is no way to start without it.
+async fn flush_patiently(store: &Store) -> Result<(), Error> {
+    let mut wait = FLUSH_BACKOFF;
+    for attempt in 1.. {
+        match flush::flush_frozen(store).await {
+            Ok(()) => return Ok(()),
+            Err(error) if attempt >= FLUSHES_MAX => return Err(error),
+            Err(error) => {
+                tracing::error!(%error, attempt, "cannot flush while replaying the WAL");
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+            }
+        }
+    }
+    unreachable!("the loop returns at the last attempt")
+}
