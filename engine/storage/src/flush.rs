@@ -90,7 +90,10 @@ async fn flush_oldest_first(store: &Store) -> Result<(), Error> {
         let oldest = store.shared.state.read().frozen.first().cloned();
         let Some(oldest) = oldest else { return Ok(()) };
         let started = Instant::now();
-        flush_one(store, &oldest).await?;
+        store.shared.counters.is_flushing.store(true, Ordering::Relaxed);
+        let flushed = flush_one(store, &oldest).await;
+        store.shared.counters.is_flushing.store(false, Ordering::Relaxed);
+        flushed?;
         let took = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         store.shared.counters.flush_ns.fetch_add(took, Ordering::Relaxed);
         store.shared.counters.flushes.fetch_add(1, Ordering::Relaxed);
@@ -103,6 +106,7 @@ async fn flush_one(store: &Store, frozen: &Frozen) -> Result<(), Error> {
         if segments.is_empty() {
             continue;
         }
+        let bytes = segments.iter().map(|segment| segment.bytes).sum();
         let change = Change {
             operation: Operation::Write,
             adds: segments,
@@ -111,6 +115,7 @@ async fn flush_one(store: &Store, frozen: &Frozen) -> Result<(), Error> {
         };
         // This takes the rows out of the frozen memtable as it shows the segments.
         store.publish(table, &change).await?;
+        store.shared.counters.flushed_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
     let folder = crate::recover::wal_folder(&store.options);
     let last = frozen.wal_files;

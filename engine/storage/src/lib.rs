@@ -14,6 +14,7 @@
 mod budget;
 mod catalog;
 mod clock;
+mod compact;
 mod dedup;
 mod disk;
 mod error;
@@ -40,6 +41,7 @@ pub use budget::{
     UseStats, resident_bytes,
 };
 pub use catalog::{Operation, Removed};
+pub use compact::{Compacted, CompactionOptions, CompactionStats};
 pub use error::{Error, ErrorKind};
 pub use index::{LabelIndex, SeriesEntry, SeriesInfo, StreamInfo};
 pub use live::Segments;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Budget, Remote};
+use crate::{Budget, CompactionOptions, Remote};
 
 /// When a write is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub struct StoreOptions {
     pub dedup_requests_max: usize,
     /// Rows of a Parquet row group. Default 1 Mi.
     pub row_group_rows: usize,
+    /// How small segments become large ones.
+    pub compaction: CompactionOptions,
 }
 
 impl StoreOptions {
@@ -67,6 +69,7 @@ impl StoreOptions {
             dedup_window: Duration::from_secs(600),
             dedup_requests_max: 500_000,
             row_group_rows: 1 << 20,
+            compaction: CompactionOptions::default(),
         }
     }
 }

@@ -22,6 +22,7 @@ use schemas::model::{Signal, TimestampNs};
 use schemas::tables::{Table, TableLayout};
 use tokio::sync::{Notify, oneshot};
 
+use crate::compact::{self, CompactionStats};
 use crate::dedup::{DedupLog, Window};
 use crate::disk::{Disk, OsDisk};
 use crate::flush::{self, Catalogs};
@@ -132,6 +133,11 @@ pub struct StoreStats {
     pub flush_ns: u64,
     /// Flushes that failed and will be tried again.
     pub flush_errors: u64,
+    /// Bytes of the segments that flushes have written. With the bytes that compaction has
+    /// written it tells how often a byte is written: the write amplification.
+    pub flushed_bytes: u64,
+    /// What compaction has done.
+    pub compaction: CompactionStats,
     /// Live segments, all tables.
     pub segments: u64,
     /// Bytes of live segments.
@@ -160,6 +166,8 @@ pub struct Store {
     queue: OnceLock<Queue>,
     /// Held while a flush runs, so that memtables are flushed in the order they were frozen.
     pub(crate) flushing: tokio::sync::Mutex<()>,
+    /// Held while this process compacts: one merge at a time.
+    pub(crate) compacting: tokio::sync::Mutex<()>,
     _lock: std::fs::File,
 }
 
@@ -288,6 +296,10 @@ pub(crate) struct Counters {
     pub(crate) flushes: AtomicU64,
     pub(crate) flush_ns: AtomicU64,
     pub(crate) flush_errors: AtomicU64,
+    pub(crate) flushed_bytes: AtomicU64,
+    /// Whether a flush runs.
+    pub(crate) is_flushing: AtomicBool,
+    pub(crate) compaction: compact::Counters,
 }
 
 impl Counters {
@@ -321,6 +333,7 @@ impl Store {
             dedup_log: opened.dedup_log,
             queue: OnceLock::new(),
             flushing: tokio::sync::Mutex::default(),
+            compacting: tokio::sync::Mutex::default(),
             _lock: opened.lock,
         });
         let end = crate::replay::replay(&store, opened.log, opened.applied, decode).await?;
@@ -334,6 +347,7 @@ impl Store {
         let queue = Queue::start(wal, (end.first_active, end.next), Arc::clone(&store.shared))?;
         store.queue.get_or_init(|| queue);
         tokio::spawn(flush::run(Arc::downgrade(&store)));
+        tokio::spawn(compact::run(Arc::downgrade(&store)));
         tokio::spawn(Budget::watch(Arc::downgrade(&store.options.budget)));
         Ok(store)
     }
@@ -449,6 +463,7 @@ impl Store {
 
     /// Flushes and stops the background work; later appends are refused.
     pub async fn close(&self) -> Result<(), Error> {
+        self.shared.counters.compaction.stop();
         let flushed = self.flush().await;
         if let Ok(queue) = self.queue() {
             queue.stop();
@@ -475,6 +490,8 @@ impl Store {
             flushes: load(&counters.flushes),
             flush_ns: load(&counters.flush_ns),
             flush_errors: load(&counters.flush_errors),
+            flushed_bytes: load(&counters.flushed_bytes),
+            compaction: counters.compaction.stats(),
             segments: state.segments.values().map(|live| live.segments).sum(),
             segment_bytes: state.segments.values().map(|live| live.bytes).sum(),
             series: count(&self.shared.indexes.series),

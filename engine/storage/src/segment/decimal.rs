@@ -13,19 +13,32 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, Float64Builder, Int32Builder, Int64Builder, RecordBatch};
-use arrow::datatypes::{Float64Type, Int64Type};
+use arrow::array::{
+    Array, AsArray, Float64Array, Float64Builder, Int32Builder, Int64Builder, RecordBatch,
+    new_null_array,
+};
+use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use arrow::error::ArrowError;
 use schemas::tables::columns;
 
 /// Largest exponent that is tried.
 const EXPONENT_MAX: i32 = 12;
 
+/// The powers of ten by exponent; all are exact.
+const POWERS: [f64; EXPONENT_MAX as usize + 1] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12];
+
 /// Largest mantissa: integers up to here are exact as floats.
 const MANTISSA_MAX: f64 = 9_007_199_254_740_992.0;
 
+/// Adding and subtracting it rounds a number below [`ROUNDED_MAX`] to an integer.
+const ROUNDER: f64 = 6_755_399_441_055_744.0;
+
+/// Largest magnitude that [`ROUNDER`] rounds.
+const ROUNDED_MAX: f64 = 2_251_799_813_685_248.0;
+
 /// Rewrites sorted rows of `metric_samples`; rows without a value are left as they are.
-pub(super) fn split(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn split(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let schema = rows.schema();
     let series = rows.column(schema.index_of(columns::SERIES_ID)?).as_primitive::<Int64Type>();
     let value_at = schema.index_of(columns::VALUE)?;
@@ -37,11 +50,20 @@ pub(super) fn split(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let mut values = Float64Builder::with_capacity(rows.num_rows());
     let mut mantissas = Int64Builder::with_capacity(rows.num_rows());
     let mut exponents = Int32Builder::with_capacity(rows.num_rows());
+    let mut exact = Vec::new();
     let mut start = 0;
     for run in series.values().chunk_by(|a, b| a == b) {
         let run = &numbers.values()[start..start + run.len()];
         start += run.len();
         let exponent = common_exponent(run);
+        exact.clear();
+        exact.extend(run.iter().map_while(|number| mantissa(*number, exponent?)));
+        if exact.len() == run.len() {
+            values.append_nulls(run.len());
+            mantissas.append_slice(&exact);
+            exponents.append_value_n(exponent.unwrap_or(0), run.len());
+            continue;
+        }
         for number in run {
             match exponent.and_then(|exponent| mantissa(*number, exponent)) {
                 Some(mantissa) => {
@@ -61,6 +83,39 @@ pub(super) fn split(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     columns[value_at] = Arc::new(values.finish());
     columns[mantissa_at] = Arc::new(mantissas.finish());
     columns[schema.index_of(columns::VALUE_EXPONENT)?] = Arc::new(exponents.finish());
+    RecordBatch::try_new(schema, columns)
+}
+
+/// The way back: every row has its value, as it had in the memtable.
+pub(crate) fn join(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let schema = rows.schema();
+    let value_at = schema.index_of(columns::VALUE)?;
+    let mantissa_at = schema.index_of(columns::VALUE_MANTISSA)?;
+    let exponent_at = schema.index_of(columns::VALUE_EXPONENT)?;
+    let values = rows.column(value_at).as_primitive::<Float64Type>();
+    let mantissas = rows.column(mantissa_at).as_primitive::<Int64Type>();
+    let exponents = rows.column(exponent_at).as_primitive::<Int32Type>();
+    if values.null_count() == 0 {
+        return Ok(rows.clone());
+    }
+    let power = |row: usize| {
+        let at = usize::try_from(exponents.value(row)).ok();
+        at.and_then(|at| POWERS.get(at)).copied().unwrap_or(f64::NAN)
+    };
+    let has_value = values.null_count() < values.len();
+    let mut numbers = Vec::with_capacity(rows.num_rows());
+    for (row, mantissa) in mantissas.values().iter().enumerate() {
+        numbers.push(if has_value && values.is_valid(row) {
+            values.value(row)
+        } else {
+            *mantissa as f64 / power(row)
+        });
+    }
+    let mut columns = rows.columns().to_vec();
+    columns[value_at] = Arc::new(Float64Array::from(numbers));
+    for at in [mantissa_at, exponent_at] {
+        columns[at] = new_null_array(columns[at].data_type(), rows.num_rows());
+    }
     RecordBatch::try_new(schema, columns)
 }
 
@@ -85,8 +140,10 @@ fn common_exponent(numbers: &[f64]) -> Option<i32> {
 
 /// The integer that divided by `10^exponent` is exactly `number`.
 fn mantissa(number: f64, exponent: i32) -> Option<i64> {
-    let power = 10_f64.powi(exponent);
-    let rounded = (number * power).round();
+    let power = POWERS[exponent as usize];
+    let scaled = number * power;
+    let rounded =
+        if scaled.abs() < ROUNDED_MAX { (scaled + ROUNDER) - ROUNDER } else { scaled.round() };
     let exact = rounded.abs() <= MANTISSA_MAX
         && ((rounded as i64) as f64 / power).to_bits() == number.to_bits();
     exact.then_some(rounded as i64)

@@ -1,10 +1,7 @@
 //! Encoding: which Parquet settings each column gets.
 
-use arrow::array::AsArray;
-use arrow::datatypes::{DataType, Int64Type};
-use arrow::record_batch::RecordBatch;
-use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Schema};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
@@ -12,6 +9,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::schema::types::ColumnPath;
 use schemas::tables::{Table, columns};
 
+use super::keys;
 use crate::{Error, ErrorKind};
 
 /// False positives of the filters on trace ids: one in a hundred pages is read in vain.
@@ -26,36 +24,42 @@ const TEXTS_LEVEL: i32 = 1;
 const LONG_RUN_ROWS: usize = 128;
 /// Bytes of a data page: large ones compress log bodies a third better than small ones.
 const PAGE_BYTES: usize = 1 << 20;
-/// Bytes at the end of a Parquet file that hold the length of its metadata and the magic.
-const TAIL_BYTES: usize = 8;
 
-/// The object, and the length of its footer with its tail.
-pub(super) fn parquet(
-    table: Table,
-    rows: &RecordBatch,
-    row_group_rows: usize,
-) -> Result<(Bytes, u64), Error> {
-    let mantissas = mantissa_encoding(table, rows);
-    let properties = properties(table, row_group_rows, mantissas).map_err(failed)?;
-    let mut writer =
-        ArrowWriter::try_new(Vec::new(), table.schema(), Some(properties)).map_err(failed)?;
-    writer.write(rows).map_err(failed)?;
-    let bytes = writer.into_inner().map_err(failed)?;
-    let tail = bytes.len().saturating_sub(TAIL_BYTES);
-    let length = bytes.get(tail..tail + 4).and_then(|length| length.try_into().ok());
-    let metadata_bytes = length.map(u32::from_le_bytes).unwrap_or_default();
-    Ok((Bytes::from(bytes), u64::from(metadata_bytes) + TAIL_BYTES as u64))
+/// Bytes of an encoded row group, at most: what a writer holds in memory, and what a reader of
+/// one column of a remote object asks for at once.
+pub(crate) const ROW_GROUP_BYTES_MAX: usize = 64 << 20;
+
+/// How a segment is encoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Coding {
+    /// Rows of a row group, at most.
+    pub(crate) row_group_rows: usize,
+    /// Bytes of an encoded row group, at most, give or take a page.
+    pub(crate) row_group_bytes: usize,
+    /// How `value_mantissa` is written.
+    pub(crate) mantissas: Encoding,
+}
+
+impl Coding {
+    /// What suits rows such as these.
+    pub(crate) fn new(table: Table, rows: &RecordBatch, row_group_rows: usize) -> Self {
+        Self {
+            row_group_rows,
+            row_group_bytes: ROW_GROUP_BYTES_MAX,
+            mantissas: mantissa_encoding(table, rows),
+        }
+    }
 }
 
 /// Differences are packed in blocks of 128 values, as wide as the widest of a few: with short
 /// runs each block spans several series and the steps between them, and plain integers come out
 /// a third smaller (24 samples a series: 1.76 against 2.64 bytes); with long runs differences win.
 fn mantissa_encoding(table: Table, rows: &RecordBatch) -> Encoding {
-    let series = rows
-        .column_by_name(columns::SERIES_ID)
-        .filter(|_| table == Table::MetricSamples)
-        .and_then(|column| column.as_primitive_opt::<Int64Type>());
-    let runs = series.map_or(0, |series| series.values().chunk_by(|a, b| a == b).count());
+    let runs = match table {
+        Table::MetricSamples => keys::integers(rows, columns::SERIES_ID)
+            .map_or(0, |series| series.chunk_by(|a, b| a == b).count()),
+        _ => 0,
+    };
     if rows.num_rows() < runs * LONG_RUN_ROWS {
         Encoding::PLAIN
     } else {
@@ -63,12 +67,12 @@ fn mantissa_encoding(table: Table, rows: &RecordBatch) -> Encoding {
     }
 }
 
-fn properties(
+/// The settings of Parquet.
+pub(super) fn properties(
     table: Table,
-    row_group_rows: usize,
-    mantissas: Encoding,
+    schema: &Schema,
+    coding: &Coding,
 ) -> Result<WriterProperties, ParquetError> {
-    let schema = table.schema();
     let numbers = Compression::ZSTD(ZstdLevel::try_new(NUMBERS_LEVEL)?);
     let texts = Compression::ZSTD(ZstdLevel::try_new(TEXTS_LEVEL)?);
     let bodies = Compression::ZSTD(ZstdLevel::try_new(BODIES_LEVEL)?);
@@ -81,7 +85,8 @@ fn properties(
     let mut builder = WriterProperties::builder()
         .set_compression(numbers)
         .set_data_page_size_limit(PAGE_BYTES)
-        .set_max_row_group_row_count(Some(row_group_rows))
+        .set_max_row_group_row_count(Some(coding.row_group_rows))
+        .set_max_row_group_bytes(Some(coding.row_group_bytes))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_sorting_columns(Some(sorting))
         .set_created_by("siglake".to_owned());
@@ -101,7 +106,7 @@ fn properties(
             }
             DataType::Int64 if field.name() == columns::VALUE_MANTISSA => builder
                 .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_encoding(path, mantissas),
+                .set_column_encoding(path, coding.mantissas),
             DataType::Int64 if is_gradual(field.name()) => builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
@@ -143,6 +148,6 @@ fn is_gradual(name: &str) -> bool {
     )
 }
 
-fn failed(error: ParquetError) -> Error {
+pub(super) fn failed(error: ParquetError) -> Error {
     Error::with_source(ErrorKind::Internal, format!("rows cannot be encoded: {error}"), error)
 }

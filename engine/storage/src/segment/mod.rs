@@ -6,7 +6,9 @@
 
 mod decimal;
 mod encode;
+mod keys;
 mod sort;
+mod writer;
 
 use std::sync::Arc;
 
@@ -15,6 +17,11 @@ use bytes::Bytes;
 use schemas::tables::{Table, date_of_day};
 
 use crate::clock::now_ms;
+
+pub(crate) use self::encode::{Coding, ROW_GROUP_BYTES_MAX};
+pub(crate) use self::keys::{Key, Keys};
+pub(crate) use self::sort::arrow;
+pub(crate) use self::writer::{Facts, Writer, Written};
 use crate::{Error, ErrorKind, Segment};
 
 /// Longest folder name of a tenant in bytes; most file systems take 255 with `tenant=`.
@@ -48,46 +55,85 @@ pub(crate) fn encode(
     batches: &[RecordBatch],
     row_group_rows: usize,
 ) -> Result<Vec<Encoded>, Error> {
+    let table = origin.table;
     let mut segments = Vec::new();
-    for (day, rows) in sort::by_day(origin.table, batches)? {
-        let sorted = sort::sort(origin.table, &rows)?;
-        let stored = match origin.table {
-            Table::MetricSamples => decimal::split(&sorted.rows).map_err(sort::arrow)?,
-            _ => sorted.rows,
-        };
-        let (bytes, footer_bytes) = encode::parquet(origin.table, &stored, row_group_rows)?;
-        let key = origin.table.sort_key();
-        let segment = Segment {
-            path: path(origin, day),
-            tenant: Arc::clone(&origin.tenant),
-            day,
-            bytes: bytes.len() as u64,
-            rows: stored.num_rows() as u64,
-            min_time_ns: sorted.times.0.saturating_mul(key.time_unit_ns),
-            max_time_ns: sorted.times.1.saturating_mul(key.time_unit_ns),
-            key_ranges: sorted.key_ranges,
-            footer_bytes,
-            level: 0,
-            crc32c: crc32c::crc32c(&bytes),
-            deletes_applied: 0,
-            created_ms: now_ms(),
-        };
-        segments.push(Encoded { segment, bytes });
+    for (day, rows) in sort::by_day(table, batches)? {
+        let sorted = stored(table, sort::sort(table, &rows)?)?;
+        let coding = Coding::new(table, &sorted, row_group_rows);
+        let mut writer = Writer::new(table, sorted.schema(), &coding, Vec::new())?;
+        writer.write(&sorted)?;
+        let Written { sink, facts } = writer.finish()?;
+        let place = Place { table, tenant: Arc::clone(&origin.tenant), day };
+        let segment = describe(&place, place.path(&name(origin)), facts);
+        segments.push(Encoded { segment, bytes: Bytes::from(sink) });
     }
     Ok(segments)
 }
 
-/// `<table>/tenant=<t>/date=<day>/0-<first>-<last>-<writer>.parquet`: the same rows of the log
-/// have the same name, so a flush that is done again finds what it wrote before.
-fn path(origin: &Origin, day: i32) -> String {
+/// Rows of memtables in the form of segments.
+pub(crate) fn stored(table: Table, rows: RecordBatch) -> Result<RecordBatch, Error> {
+    match table {
+        Table::MetricSamples => decimal::split(&rows).map_err(arrow),
+        _ => Ok(rows),
+    }
+}
+
+/// Rows of segments in the form of memtables.
+pub(crate) fn unstored(table: Table, rows: RecordBatch) -> Result<RecordBatch, Error> {
+    match table {
+        Table::MetricSamples => decimal::join(&rows).map_err(arrow),
+        _ => Ok(rows),
+    }
+}
+
+/// Where segments of one kind lie.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// The table.
+    pub(crate) table: Table,
+    /// Whose rows.
+    pub(crate) tenant: Arc<str>,
+    /// UTC day, from 1970-01-01.
+    pub(crate) day: i32,
+}
+
+impl Place {
+    /// `<table>/tenant=<t>/date=<day>/<name>.parquet`.
+    pub(crate) fn path(&self, name: &str) -> String {
+        format!(
+            "{}/tenant={}/date={}/{name}.parquet",
+            self.table.name(),
+            escape(&self.tenant),
+            date_of_day(self.day),
+        )
+    }
+}
+
+/// A written segment as the catalog knows it, fresh from a flush.
+pub(crate) fn describe(place: &Place, path: String, facts: Facts) -> Segment {
+    let unit_ns = place.table.sort_key().time_unit_ns;
+    Segment {
+        path,
+        tenant: Arc::clone(&place.tenant),
+        day: place.day,
+        bytes: facts.bytes,
+        rows: facts.rows,
+        min_time_ns: facts.times.0.saturating_mul(unit_ns),
+        max_time_ns: facts.times.1.saturating_mul(unit_ns),
+        key_ranges: facts.key_ranges,
+        footer_bytes: facts.footer_bytes,
+        level: 0,
+        crc32c: facts.crc32c,
+        deletes_applied: 0,
+        created_ms: now_ms(),
+    }
+}
+
+/// `0-<first>-<last>-<writer>`: the same rows of the log have the same name, so a flush that is
+/// done again finds what it wrote before.
+fn name(origin: &Origin) -> String {
     let (first, last) = origin.sequences;
-    format!(
-        "{}/tenant={}/date={}/0-{first:012}-{last:012}-{}.parquet",
-        origin.table.name(),
-        escape(&origin.tenant),
-        date_of_day(day),
-        origin.writer
-    )
+    format!("0-{first:012}-{last:012}-{}", origin.writer)
 }
 
 /// Refuses a tenant whose rows could never be flushed.

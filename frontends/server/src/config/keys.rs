@@ -215,6 +215,69 @@ pub(crate) const KEYS: &[Key] = &[
         "Rows of a Parquet row group. Fewer prune better, more compress better.",
     ),
     key(
+        "storage.compaction.enabled",
+        Kind::Switch,
+        "true",
+        "Merge small segments into large ones in the background. Several processes may do so on \
+         one lake.",
+    ),
+    key(
+        "storage.compaction.interval",
+        Kind::Duration,
+        "1m",
+        "Time between two looks for something to merge.",
+    ),
+    key(
+        "storage.compaction.fan_in",
+        Kind::Count,
+        "32",
+        "Segments of one merge, at most. More write each row less often and take more memory.",
+    ),
+    key(
+        "storage.compaction.segment_bytes",
+        Kind::Size,
+        "512MiB",
+        "Segments of this size are not merged any more; a merge takes twice as many bytes in, at \
+         most. Larger: fewer objects; smaller: late rows cost less.",
+    ),
+    key(
+        "storage.compaction.memory_bytes",
+        Kind::Size,
+        "256MiB",
+        "Memory of one merge, at most; one that would take more takes fewer segments.",
+    ),
+    key(
+        "storage.compaction.hour_segments",
+        Kind::Count,
+        "8",
+        "Segments of a table, tenant and hour once the hour is over, at most.",
+    ),
+    key(
+        "storage.compaction.day_segments",
+        Kind::Count,
+        "4",
+        "Segments of a table, tenant and day once the day is over, at most, besides those of \
+         storage.compaction.segment_bytes.",
+    ),
+    key(
+        "storage.compaction.hour_grace",
+        Kind::Duration,
+        "6m",
+        "How long after its end an hour is merged: a little longer than storage.flush_interval.",
+    ),
+    key(
+        "storage.compaction.day_grace",
+        Kind::Duration,
+        "30m",
+        "How long after its end a day is merged.",
+    ),
+    key(
+        "storage.compaction.settle",
+        Kind::Duration,
+        "5m",
+        "Fresh segments of late rows wait this long for others of their kind.",
+    ),
+    key(
         "storage.s3.bucket",
         Kind::Text,
         "",

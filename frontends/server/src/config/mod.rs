@@ -249,7 +249,23 @@ fn store_options(settings: &Settings, data: &Path) -> storage::StoreOptions {
     options.buffered_bytes_max = count(settings, "storage.buffered_bytes");
     options.wal_segment_bytes = settings.number("storage.wal_segment_bytes");
     options.row_group_rows = count(settings, "storage.row_group_rows");
+    options.compaction = compaction(settings);
     options
+}
+
+fn compaction(settings: &Settings) -> storage::CompactionOptions {
+    storage::CompactionOptions {
+        enabled: settings.switch("storage.compaction.enabled"),
+        interval: settings.duration("storage.compaction.interval"),
+        fan_in_max: count(settings, "storage.compaction.fan_in"),
+        segment_bytes: settings.number("storage.compaction.segment_bytes"),
+        memory_bytes_max: count(settings, "storage.compaction.memory_bytes"),
+        hour_segments_max: count(settings, "storage.compaction.hour_segments"),
+        day_segments_max: count(settings, "storage.compaction.day_segments"),
+        hour_grace: settings.duration("storage.compaction.hour_grace"),
+        day_grace: settings.duration("storage.compaction.day_grace"),
+        settle: settings.duration("storage.compaction.settle"),
+    }
 }
 
 fn budget(settings: &Settings) -> Arc<Budget> {

@@ -111,6 +111,48 @@ fn store(out: &mut Writer, stats: &EngineStats) {
     out.gauge("siglake_segment_bytes", "Bytes of live segments.", store.segment_bytes as f64);
     out.gauge("siglake_series", "Metric series in the index.", store.series as f64);
     out.gauge("siglake_streams", "Log streams in the index.", store.streams as f64);
+    compaction(out, store);
+}
+
+fn compaction(out: &mut Writer, store: &storage::StoreStats) {
+    let help = "Bytes of the segments that flushes have written.";
+    out.counter("siglake_flushed_bytes_total", help, store.flushed_bytes as f64);
+    let of = &store.compaction;
+    let counters: [(&str, &str, u64); 10] = [
+        ("siglake_compaction_merges_total", "Merges of segments committed.", of.merges),
+        (
+            "siglake_compaction_conflicts_total",
+            "Merges in vain: another process had replaced their segments.",
+            of.conflicts,
+        ),
+        ("siglake_compaction_errors_total", "Merges that failed, to be tried again.", of.errors),
+        ("siglake_compaction_input_segments_total", "Segments merged.", of.input_segments),
+        ("siglake_compaction_input_bytes_total", "Bytes of segments merged.", of.input_bytes),
+        ("siglake_compaction_input_rows_total", "Rows of segments merged.", of.input_rows),
+        ("siglake_compaction_output_bytes_total", "Bytes of merged segments.", of.output_bytes),
+        ("siglake_compaction_output_rows_total", "Rows of merged segments.", of.output_rows),
+        (
+            "siglake_compaction_repeated_rows_total",
+            "Rows left out of merged segments because another row tells the same.",
+            of.repeated_rows,
+        ),
+        (
+            "siglake_compaction_deleted_rows_total",
+            "Rows left out of merged segments because a delete request matches them.",
+            of.deleted_rows,
+        ),
+    ];
+    for (name, help, value) in counters {
+        out.counter(name, help, value as f64);
+    }
+    let help = "Time spent in merges.";
+    out.counter("siglake_compaction_seconds_total", help, of.merge_ns as f64 / 1e9);
+    let help = "Segments found worth merging and not merged yet.";
+    out.gauge("siglake_compaction_backlog_segments", help, of.backlog_segments as f64);
+    let help = "How often a byte was written to segments since the start: by its flush and merges.";
+    let flushed = (store.flushed_bytes as f64).max(1.0);
+    let amplification = 1.0 + of.output_bytes as f64 / flushed;
+    out.gauge("siglake_write_amplification", help, amplification);
 }
 
 fn memory(out: &mut Writer, budget: &storage::BudgetStats) {
