@@ -22,6 +22,7 @@ mod error;
 mod fixtures;
 mod flush;
 mod index;
+mod indexes;
 mod live;
 mod memtable;
 mod objects;

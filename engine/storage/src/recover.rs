@@ -21,8 +21,9 @@ use crate::catalog::Catalog;
 use crate::dedup::{DedupLog, Window};
 use crate::disk::Disk;
 use crate::flush::Catalogs;
+use crate::indexes::Indexes;
 use crate::objects::{Objects, disk as disk_error, sync_folder};
-use crate::store::{Indexes, Shared, TableBatch};
+use crate::store::{Shared, TableBatch};
 use crate::wal::Log;
 use crate::{Error, ErrorKind, Segment, StoreOptions};
 
