@@ -21,6 +21,8 @@ mod error;
 #[cfg(test)]
 mod fixtures;
 mod flush;
+mod follow;
+mod identities;
 mod index;
 mod indexes;
 mod live;
@@ -41,7 +43,7 @@ pub use budget::{
     Budget, BudgetStats, DEFAULT_PERCENT, Machine, Reclaim, Reservation, Share, Shares, Use,
     UseStats, resident_bytes,
 };
-pub use catalog::{Operation, Removed};
+pub use catalog::{CatalogStats, Operation, Removed};
 pub use compact::{Compacted, CompactionOptions, CompactionStats};
 pub use error::{Error, ErrorKind};
 pub use index::{LabelIndex, SeriesEntry, SeriesInfo, StreamInfo};
@@ -49,7 +51,7 @@ pub use live::Segments;
 pub use objects::{
     Bucket, ObjectStats, OperationStats, Refused, Remote, RequestKind, RequestLimits,
 };
-pub use options::{Durability, StoreOptions};
+pub use options::{CatalogOptions, Durability, StoreOptions};
 pub use promotion::fit;
 pub use snapshot::{Segment, Snapshot, TableSnapshot};
 pub use store::{Appended, Decode, Frame, Identity, Store, StoreStats, TableBatch, Write};

@@ -23,8 +23,14 @@ pub enum Durability {
 pub struct StoreOptions {
     /// Folder of the WAL, and of the lake unless `objects` is given. Created if absent.
     pub data_dir: PathBuf,
-    /// Where segments and catalogs live; `None` puts them into `data_dir/lake`, with fsync.
+    /// Where segments and catalogs live; `None` puts them into `lake_dir`, with fsync.
     pub objects: Option<Remote>,
+    /// Local folder of segments and catalogs, created if absent; `None` is `data_dir/lake`. Several
+    /// processes may share it, each with a `data_dir` of its own. Needs hard links; a network
+    /// file system must make them exclusively, as local ones do.
+    pub lake_dir: Option<PathBuf>,
+    /// How the tables' logs are followed and kept short.
+    pub catalog: CatalogOptions,
     /// The memory of everything that the store and whoever reads it hold. Default: 60 % of what
     /// the machine leaves to the process.
     pub budget: Arc<Budget>,
@@ -54,12 +60,40 @@ pub struct StoreOptions {
     pub compaction: CompactionOptions,
 }
 
+/// How the tables' logs are followed and kept short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogOptions {
+    /// How often commits of other processes are looked for: with one request for an object that
+    /// is mostly not there, a table. This bounds how old an answer may be in what others have
+    /// written. Zero for a lake that nobody else writes to. Default 1 second.
+    pub refresh_interval: Duration,
+    /// Commits of a table from one checkpoint to the next. Fewer make the next start read less;
+    /// each checkpoint writes what all live segments take, some 40 bytes each. Zero writes none.
+    /// Default 50.
+    pub checkpoint_commits: u64,
+    /// How long commits behind a checkpoint stay, and what was removed is told. A process that
+    /// sleeps longer reads the logs anew. At least an hour. Default 24 hours.
+    pub log_retention: Duration,
+}
+
+impl Default for CatalogOptions {
+    fn default() -> Self {
+        Self {
+            refresh_interval: Duration::from_secs(1),
+            checkpoint_commits: 50,
+            log_retention: Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
 impl StoreOptions {
     /// The defaults, with data in `data_dir`.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
             objects: None,
+            lake_dir: None,
+            catalog: CatalogOptions::default(),
             budget: Budget::of_machine(),
             durability: Durability::Fsync,
             memtable_bytes_max: 128 << 20,

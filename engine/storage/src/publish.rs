@@ -11,10 +11,12 @@
 //! not at all, even if the commit's answer was lost and another task read it from the log.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use schemas::tables::Table;
 
 use crate::catalog::{Catalog, Change, Committed, Delta, Locked};
+use crate::identities::{self, identities_of};
 use crate::live::LiveTable;
 use crate::store::{State, Store};
 use crate::{Error, ErrorKind, Removed, Segments};
@@ -25,11 +27,47 @@ impl Store {
     ///
     /// `Conflict` if a segment to be removed is not live any more: nothing has changed then.
     pub(crate) async fn publish(&self, table: Table, change: &Change) -> Result<Committed, Error> {
+        let counters = &self.shared.counters.catalog;
         let mut log = self.catalog(table)?.lock().await;
+        let started = Instant::now();
         let committed = log.commit(change).await;
+        counters.commit(&committed, started.elapsed());
         // Others' commits that were met on the way are shown even if ours did not come about.
-        self.show(table, &mut log);
+        self.show(table, &mut log).await?;
         committed
+    }
+
+    /// Shows what others have committed to a table since.
+    pub(crate) async fn follow(&self, table: Table) -> Result<(), Error> {
+        let mut log = self.catalog(table)?.lock().await;
+        let tailed = log.tail().await;
+        self.show(table, &mut log).await?;
+        tailed.map(|_| ())
+    }
+
+    /// Shows what is in a log and was not shown yet; it stays there if that fails.
+    pub(crate) async fn show(&self, table: Table, log: &mut Locked<'_>) -> Result<(), Error> {
+        let others =
+            || log.unpublished().iter().filter(|delta| !delta.is_ours && delta.has_new_rows);
+        if others().next().is_some() {
+            let added = others().flat_map(|delta| &delta.adds);
+            // What is gone again was merged into what follows.
+            let added: Vec<_> = added.filter(|segment| log.is_live(segment)).cloned().collect();
+            identities::load(&self.shared, table, &added, &self.objects).await?;
+            if let Some(identities) = identities_of(table) {
+                // A table's log is only ever locked before that of its labels.
+                Box::pin(self.follow(identities)).await?;
+            }
+        }
+        let others = log.unpublished().iter().filter(|delta| !delta.is_ours).count() as u64;
+        let version = log.version().unwrap_or(0);
+        let mut state = self.shared.state.write();
+        for delta in log.take_unpublished() {
+            state.apply(table, delta);
+        }
+        drop(state);
+        self.shared.counters.catalog.shown(table, version, others);
+        Ok(())
     }
 
     /// The live segments of a table, tenant by tenant, in the order of their names.
@@ -58,13 +96,6 @@ impl Store {
         self.catalogs.tables.get(&table).ok_or_else(|| {
             Error::new(ErrorKind::Internal, format!("no catalog of {}", table.name()))
         })
-    }
-
-    fn show(&self, table: Table, log: &mut Locked<'_>) {
-        let mut state = self.shared.state.write();
-        for delta in log.unpublished().drain(..) {
-            state.apply(table, delta);
-        }
     }
 }
 

@@ -11,24 +11,20 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
-use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use schemas::tables::Table;
 
 use crate::catalog::Catalog;
 use crate::dedup::{DedupLog, Window};
 use crate::disk::Disk;
 use crate::flush::Catalogs;
+use crate::identities;
 use crate::indexes::Indexes;
 use crate::objects::{Objects, disk as disk_error, sync_folder};
-use crate::store::{Shared, TableBatch};
+use crate::store::Shared;
 use crate::wal::Log;
 use crate::{Error, ErrorKind, Segment, StoreOptions};
-
-/// Segments that are read at once when an index is loaded.
-const READS_AT_ONCE: usize = 8;
 
 /// Most bytes of memtables: offsets of texts have 31 bits, and a flush puts the rows of a table
 /// together.
@@ -68,7 +64,10 @@ pub(crate) async fn open(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<O
     let writer = writer_name(&options.data_dir)?;
     let objects = match &options.objects {
         Some(remote) => Objects::remote(remote.clone()),
-        None => Objects::local(&options.data_dir.join("lake"))?,
+        None => match &options.lake_dir {
+            Some(folder) => Objects::local(folder)?,
+            None => Objects::local(&options.data_dir.join("lake"))?,
+        },
     };
     let dedup = Window::new(options.dedup_window, options.dedup_requests_max, 1);
     let dedup_log = DedupLog::open(Arc::clone(&disk), options.data_dir.join("dedup"))?;
@@ -77,65 +76,27 @@ pub(crate) async fn open(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<O
     let shared = Arc::new(Shared { indexes, dedup, ..Shared::default() });
     let mut tables = HashMap::new();
     let mut applied = HashMap::new();
-    for table in Table::ALL {
-        let catalog = Catalog::load(table, objects.clone(), Arc::clone(&writer)).await?;
+    let started = Instant::now();
+    let load = |table| Catalog::load(table, objects.clone(), Arc::clone(&writer));
+    let loaded = futures::future::try_join_all(Table::ALL.map(load)).await?;
+    let catalogs_ms = started.elapsed().as_millis();
+    let mut segments = 0;
+    for (table, catalog) in Table::ALL.into_iter().zip(loaded) {
         let log = catalog.lock().await;
+        shared.counters.catalog.shown(table, log.version().unwrap_or(0), 0);
         let live: Vec<Arc<Segment>> = log.live().cloned().collect();
-        load_index(&shared, table, &live, &objects).await?;
+        identities::load(&shared, table, &live, &objects).await?;
         applied.insert(table, log.applied());
+        segments += live.len();
         shared.state.write().segments.entry(table).or_default().extend(live);
         drop(log);
         tables.insert(table, catalog);
     }
+    let took_ms = started.elapsed().as_millis();
+    tracing::info!(segments, catalogs_ms, took_ms, "read the tables' logs and labels");
     let log = Log::open(Arc::clone(&disk), &folder)?;
     let catalogs = Catalogs { writer, tables };
     Ok(Opened { options, objects, catalogs, shared, disk, dedup_log, log, applied, lock })
-}
-
-/// Fills the label indexes from the segments of a series or stream table.
-async fn load_index(
-    shared: &Shared,
-    table: Table,
-    live: &[Arc<Segment>],
-    objects: &Objects,
-) -> Result<(), Error> {
-    if !matches!(table, Table::MetricSeries | Table::LogStreams) {
-        return Ok(());
-    }
-    // All days: an index must know whatever a segment may hold, and a day more of a series that
-    // is known costs a bit.
-    let reads = live.iter().map(|segment| {
-        let objects = objects.clone();
-        async move { objects.read(&segment.path).await.map(|bytes| (segment, bytes)) }
-    });
-    let mut read = futures::stream::iter(reads).buffered(READS_AT_ONCE);
-    while let Some((segment, bytes)) = read.try_next().await? {
-        load_segment(shared, table, segment, bytes)?;
-    }
-    Ok(())
-}
-
-fn load_segment(
-    shared: &Shared,
-    table: Table,
-    segment: &Segment,
-    bytes: Bytes,
-) -> Result<(), Error> {
-    let damaged = |error: Box<dyn std::error::Error + Send + Sync>| {
-        let message = format!("{}: {error}", segment.path);
-        Error::with_source(ErrorKind::Damaged, message, error)
-    };
-    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
-        .and_then(ParquetRecordBatchReaderBuilder::build)
-        .map_err(|error| damaged(error.into()))?;
-    for rows in reader {
-        let rows = rows.map_err(|error| damaged(error.into()))?;
-        if let Err(error) = shared.indexes.absorb(&segment.tenant, &TableBatch { table, rows }) {
-            // All other rows can be read all the same.
-            tracing::error!(path = segment.path, %error, "rows are left out of the index");
-        }
-    }
-    Ok(())
 }
 
 /// Holds the folder for this process alone, as long as the file is open.
@@ -143,7 +104,7 @@ pub(crate) fn lock(data_dir: &Path) -> Result<File, Error> {
     let path = data_dir.join("lock");
     let file = File::create(&path).map_err(|error| disk_error(&path, error))?;
     file.try_lock().map_err(|error| {
-        let message = format!("{}: another process has the lake open", path.display());
+        let message = format!("{}: another process has the folder open", path.display());
         Error::with_source(ErrorKind::Unavailable, message, error)
     })?;
     Ok(file)

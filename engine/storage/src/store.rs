@@ -22,10 +22,12 @@ use schemas::model::{Signal, TimestampNs};
 use schemas::tables::{Table, TableLayout};
 use tokio::sync::{Notify, oneshot};
 
+use crate::catalog::{CatalogCounters, CatalogStats};
 use crate::compact::{self, CompactionStats};
 use crate::dedup::{DedupLog, Window};
 use crate::disk::{Disk, OsDisk};
 use crate::flush::{self, Catalogs};
+use crate::follow;
 use crate::indexes::Indexes;
 use crate::live::LiveTable;
 use crate::memtable::{self, Memtable};
@@ -148,6 +150,8 @@ pub struct StoreStats {
     pub objects: ObjectStats,
     /// The memory budget.
     pub budget: BudgetStats,
+    /// The tables' logs.
+    pub catalog: CatalogStats,
 }
 
 /// The lake of one process: append, read, flush.
@@ -234,6 +238,7 @@ pub(crate) struct Counters {
     /// Whether a flush runs.
     pub(crate) is_flushing: AtomicBool,
     pub(crate) compaction: compact::Counters,
+    pub(crate) catalog: CatalogCounters,
 }
 
 impl Counters {
@@ -282,6 +287,7 @@ impl Store {
         store.queue.get_or_init(|| queue);
         tokio::spawn(flush::run(Arc::downgrade(&store)));
         tokio::spawn(compact::run(Arc::downgrade(&store)));
+        tokio::spawn(follow::run(Arc::downgrade(&store)));
         tokio::spawn(Budget::watch(Arc::downgrade(&store.options.budget)));
         Ok(store)
     }
@@ -402,6 +408,7 @@ impl Store {
         if let Ok(queue) = self.queue() {
             queue.stop();
         }
+        self.checkpoint_at_close().await;
         flushed
     }
 
@@ -432,6 +439,7 @@ impl Store {
             streams: count(&self.shared.indexes.streams),
             objects: self.objects.stats(),
             budget: self.options.budget.stats(),
+            catalog: counters.catalog.stats(),
         }
     }
 }

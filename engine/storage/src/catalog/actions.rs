@@ -1,29 +1,50 @@
 //! Actions: the lines of a commit, as the Delta protocol has them.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use schemas::tables::{Table, columns, date_of_day};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::change::Change;
-use super::schema::schema_string;
+use super::entry::{AddTexts, Tags, relative};
 use crate::clock::now_ms;
 use crate::{Error, ErrorKind, Segment};
+
+/// Version of the protocol that a reader of our tables must know.
+const READER_VERSION: i64 = 1;
+/// Version of the protocol that a writer of our tables must know.
+const WRITER_VERSION: i64 = 2;
 
 /// What a line of a commit means to us.
 #[derive(Debug)]
 pub(super) enum Action {
-    /// A segment is live from here on.
-    Add(Segment),
-    /// A path below the lake's root is not live any more.
+    /// A segment is live from here on; whether it has rows that no segment had before.
+    Add(Segment, bool),
+    /// A segment is not live any more.
     Remove(Removed),
     /// An application holds everything up to a version.
-    Applied(String, u64),
-    /// The table has this schema from here on, in the form of `schemaString`.
-    Schema(String),
+    Applied(String, Applied),
+    /// What the table is from here on; the object below `metaData`.
+    Metadata(Value),
+    /// What one must know to read and write the table; the object below `protocol`.
+    Protocol(Value),
     /// Which commit this is; of ours no two are alike.
     Commit(String),
     /// Something that does not change what is live.
     Other,
+}
+
+/// How far an application's writes are in the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Applied {
+    /// Everything up to this version is.
+    pub(super) version: u64,
+    /// When it was told, in milliseconds since 1970-01-01; 0 if unknown.
+    pub(super) updated_ms: i64,
 }
 
 /// An object that was live and that readers may still have open.
@@ -38,32 +59,34 @@ pub struct Removed {
 }
 
 /// The commit that makes a table.
-pub(super) fn first_commit(table: Table) -> Result<Bytes, Error> {
-    let protocol = json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}});
-    Ok(lines(&[protocol, metadata(table)?]))
+pub(super) fn first_commit(table: Table, schema: &str) -> Bytes {
+    let protocol = json!({"protocol": {
+        "minReaderVersion": READER_VERSION, "minWriterVersion": WRITER_VERSION,
+    }});
+    lines(&[protocol, metadata(table, schema)])
 }
 
-/// What the table is, in the schema of now.
-fn metadata(table: Table) -> Result<Value, Error> {
-    Ok(json!({"metaData": {
+/// What the table is, with a schema in the form of `schemaString`.
+fn metadata(table: Table, schema: &str) -> Value {
+    json!({"metaData": {
         "id": table_id(table),
         "name": table.name(),
         "format": {"provider": "parquet", "options": {}},
-        "schemaString": schema_string(table)?,
+        "schemaString": schema,
         "partitionColumns": [columns::TENANT, columns::DATE],
         "configuration": {},
         "createdTime": 0,
-    }}))
+    }})
 }
 
-/// A commit of `change`; `has_schema` says that the table has the schema of now, `id` tells the
-/// commit apart from all others.
+/// A commit of `change`. `application` names our WAL, `id` tells the commit apart from all others,
+/// `schema` is what the table's schema becomes, if it changes.
 pub(super) fn commit(
     table: Table,
     change: &Change,
     application: &str,
     id: &str,
-    has_schema: bool,
+    schema: Option<&str>,
 ) -> Result<Bytes, Error> {
     let now_ms = now_ms();
     let is_append = change.removes.is_empty();
@@ -80,9 +103,9 @@ pub(super) fn commit(
             "appId": application, "version": applied, "lastUpdated": now_ms,
         }}));
     }
-    if !has_schema {
+    if let Some(schema) = schema {
         // Columns are only ever added, so what was written before stays readable.
-        actions.push(metadata(table)?);
+        actions.push(metadata(table, schema));
     }
     let data_change = change.operation.changes_data();
     for segment in &change.removes {
@@ -95,37 +118,17 @@ pub(super) fn commit(
 }
 
 fn add(table: Table, segment: &Segment, data_change: bool) -> Result<Value, Error> {
-    let path = relative(table, &segment.path)?;
-    let key = table.sort_key();
-    let (mut least, mut greatest, mut nulls) = (Map::new(), Map::new(), Map::new());
-    for (name, range) in key.columns.iter().zip(&segment.key_ranges) {
-        least.insert((*name).to_owned(), range.0.into());
-        greatest.insert((*name).to_owned(), range.1.into());
-        nulls.insert((*name).to_owned(), 0.into());
-    }
-    let stats = json!({
-        "numRecords": segment.rows, "minValues": least, "maxValues": greatest, "nullCount": nulls,
-    });
+    let texts = AddTexts::of(table, segment)?;
+    let tags: Map<String, Value> =
+        texts.tags.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     Ok(json!({"add": {
-        // Our paths hold nothing that the protocol would have encoded.
-        "path": path,
-        "partitionValues": partition_values(segment),
+        "path": texts.path,
+        "partitionValues": {columns::TENANT: texts.tenant, columns::DATE: texts.date},
         "size": segment.bytes,
         "modificationTime": segment.created_ms,
         "dataChange": data_change,
-        "stats": stats.to_string(),
-        "tags": {
-            "level": segment.level.to_string(),
-            "day": segment.day.to_string(),
-            "sort_key": key.columns.join(","),
-            "key_ranges": json!(segment.key_ranges).to_string(),
-            "min_time_ns": segment.min_time_ns.to_string(),
-            "max_time_ns": segment.max_time_ns.to_string(),
-            "footer_bytes": segment.footer_bytes.to_string(),
-            "crc32c": segment.crc32c.to_string(),
-            "deletes_applied": segment.deletes_applied.to_string(),
-            "created_ms": segment.created_ms.to_string(),
-        },
+        "stats": texts.stats,
+        "tags": tags,
     }}))
 }
 
@@ -135,87 +138,133 @@ fn remove(table: Table, segment: &Segment, now_ms: i64, data_change: bool) -> Re
         "deletionTimestamp": now_ms,
         "dataChange": data_change,
         "extendedFileMetadata": true,
-        "partitionValues": partition_values(segment),
+        "partitionValues": {
+            columns::TENANT: segment.tenant.as_ref(), columns::DATE: date_of_day(segment.day),
+        },
         "size": segment.bytes,
     }}))
 }
 
-fn partition_values(segment: &Segment) -> Value {
-    json!({columns::TENANT: segment.tenant.as_ref(), columns::DATE: date_of_day(segment.day)})
+/// A line as other writers may write it, too: one of the fields is there.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    #[serde(borrow)]
+    add: Option<Add<'a>>,
+    #[serde(borrow)]
+    remove: Option<Remove<'a>>,
+    txn: Option<Txn>,
+    meta_data: Option<Value>,
+    protocol: Option<Value>,
+    #[serde(borrow)]
+    commit_info: Option<CommitInfo<'a>>,
 }
 
-/// A path below the table's folder.
-fn relative(table: Table, path: &str) -> Result<&str, Error> {
-    path.strip_prefix(table.name()).and_then(|path| path.strip_prefix('/')).ok_or_else(|| {
-        Error::new(ErrorKind::Internal, format!("{path} is no segment of {}", table.name()))
-    })
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Add<'a> {
+    #[serde(borrow)]
+    path: Cow<'a, str>,
+    partition_values: HashMap<String, Option<String>>,
+    size: u64,
+    #[serde(default)]
+    data_change: bool,
+    #[serde(borrow)]
+    stats: Option<Cow<'a, str>>,
+    tags: Option<HashMap<String, Option<String>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Remove<'a> {
+    #[serde(borrow)]
+    path: Cow<'a, str>,
+    deletion_timestamp: Option<i64>,
+    size: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Txn {
+    app_id: String,
+    version: u64,
+    last_updated: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CommitInfo<'a> {
+    #[serde(borrow)]
+    txn_id: Option<Cow<'a, str>>,
 }
 
 /// The actions of a commit.
 pub(super) fn parse(path: &str, body: &Bytes) -> Result<Vec<Action>, Error> {
     let table = path.split('/').next().unwrap_or_default();
-    let damaged = |what: &str| Error::new(ErrorKind::Damaged, format!("{path}: {what}"));
     let mut actions = Vec::new();
     for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let value: Value =
-            serde_json::from_slice(line).map_err(|error| damaged(&error.to_string()))?;
-        let action = if let Some(add) = value.get("add") {
-            segment(table, add).map(Action::Add).ok_or_else(|| damaged("an add of another kind"))?
-        } else if let Some(remove) = value.get("remove") {
-            removed(table, remove)
-                .map(Action::Remove)
-                .ok_or_else(|| damaged("a remove without path"))?
-        } else if let Some(metadata) = value.get("metaData") {
-            let schema = metadata.get("schemaString").and_then(Value::as_str);
-            Action::Schema(schema.unwrap_or_default().to_owned())
-        } else if let Some(txn) = value.get("txn") {
-            let app = txn.get("appId").and_then(Value::as_str).unwrap_or_default();
-            let version = txn.get("version").and_then(Value::as_u64).unwrap_or_default();
-            Action::Applied(app.to_owned(), version)
-        } else if let Some(info) = value.get("commitInfo") {
-            let id = info.get("txnId").and_then(Value::as_str).unwrap_or_default();
-            Action::Commit(id.to_owned())
-        } else {
-            Action::Other
-        };
-        actions.push(action);
+        let line: Line<'_> =
+            serde_json::from_slice(line).map_err(|error| damaged(path, &error.to_string()))?;
+        actions.push(action(table, path, line)?);
     }
     Ok(actions)
 }
 
-fn removed(table: &str, remove: &Value) -> Option<Removed> {
-    let path = remove.get("path")?.as_str()?;
-    let removed_ms = remove.get("deletionTimestamp").and_then(Value::as_i64);
-    let bytes = remove.get("size").and_then(Value::as_u64);
-    Some(Removed {
-        path: format!("{table}/{path}"),
-        removed_ms: removed_ms.unwrap_or_default(),
-        bytes: bytes.unwrap_or_default(),
-    })
+fn action(table: &str, path: &str, line: Line<'_>) -> Result<Action, Error> {
+    if let Some(add) = line.add {
+        let segment = segment(table, &add);
+        let segment = segment.ok_or_else(|| damaged(path, "an add of another kind"))?;
+        return Ok(Action::Add(segment, add.data_change));
+    }
+    if let Some(remove) = line.remove {
+        return Ok(Action::Remove(Removed {
+            path: format!("{table}/{}", remove.path),
+            removed_ms: remove.deletion_timestamp.unwrap_or_default(),
+            bytes: remove.size.unwrap_or_default(),
+        }));
+    }
+    if let Some(txn) = line.txn {
+        let updated_ms = txn.last_updated.unwrap_or_default();
+        return Ok(Action::Applied(txn.app_id, Applied { version: txn.version, updated_ms }));
+    }
+    if let Some(protocol) = line.protocol {
+        check_protocol(path, &protocol)?;
+        return Ok(Action::Protocol(protocol));
+    }
+    if let Some(metadata) = line.meta_data {
+        return Ok(Action::Metadata(metadata));
+    }
+    let id = line.commit_info.and_then(|info| info.txn_id);
+    Ok(id.map_or(Action::Other, |id| Action::Commit(id.into_owned())))
 }
 
-fn segment(table: &str, add: &Value) -> Option<Segment> {
-    let tags = add.get("tags")?;
-    let tag = |name: &str| tags.get(name)?.as_str();
-    // Tags that older writers did not know count as zero.
-    let later = |name: &str| tag(name).unwrap_or("0");
-    let stats: Value = serde_json::from_str(add.get("stats")?.as_str()?).ok()?;
-    let path = add.get("path")?.as_str()?;
-    Some(Segment {
-        path: format!("{table}/{path}"),
-        tenant: add.get("partitionValues")?.get(columns::TENANT)?.as_str()?.into(),
-        day: tag("day")?.parse().ok()?,
-        bytes: add.get("size")?.as_u64()?,
-        rows: stats.get("numRecords")?.as_u64()?,
-        min_time_ns: tag("min_time_ns")?.parse().ok()?,
-        max_time_ns: tag("max_time_ns")?.parse().ok()?,
-        key_ranges: serde_json::from_str(tag("key_ranges")?).ok()?,
-        footer_bytes: tag("footer_bytes")?.parse().ok()?,
-        level: later("level").parse().ok()?,
-        crc32c: later("crc32c").parse().ok()?,
-        deletes_applied: later("deletes_applied").parse().ok()?,
-        created_ms: later("created_ms").parse().ok()?,
-    })
+/// Another engine may have turned something on that we do not know: then we can neither tell
+/// which rows are there nor add any.
+pub(super) fn check_protocol(path: &str, protocol: &Value) -> Result<(), Error> {
+    let version = |name: &str| protocol.get(name).and_then(Value::as_i64).unwrap_or(i64::MAX);
+    let (reader, writer) = (version("minReaderVersion"), version("minWriterVersion"));
+    if reader <= READER_VERSION && writer <= WRITER_VERSION {
+        return Ok(());
+    }
+    let message = format!(
+        "{path}: the table asks for reader version {reader} and writer version {writer} of the \
+         Delta protocol; known are {READER_VERSION} and {WRITER_VERSION}"
+    );
+    Err(Error::new(ErrorKind::Invalid, message))
+}
+
+fn segment(table: &str, add: &Add<'_>) -> Option<Segment> {
+    let mut tags = Tags::default();
+    for (name, value) in add.tags.as_ref()? {
+        tags.set(name, value.as_deref()?);
+    }
+    let tenant: Arc<str> = add.partition_values.get(columns::TENANT)?.as_deref()?.into();
+    tags.segment(format!("{table}/{}", add.path), tenant, add.size, add.stats.as_deref()?)
+}
+
+/// A commit or checkpoint does not hold what it must.
+pub(super) fn damaged(path: &str, what: &str) -> Error {
+    Error::new(ErrorKind::Damaged, format!("{path}: {what}"))
 }
 
 fn lines(actions: &[Value]) -> Bytes {

@@ -59,7 +59,7 @@ pub(crate) struct Committed {
 }
 
 /// What one commit, ours or another's, changed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Delta {
     /// Segments that are live since.
     pub(crate) adds: Vec<Arc<Segment>>,
@@ -69,4 +69,6 @@ pub(crate) struct Delta {
     pub(crate) applied: Option<u64>,
     /// Whether this process' WAL folder has written it.
     pub(crate) is_ours: bool,
+    /// Whether the segments that are live since hold rows that no segment held before.
+    pub(crate) has_new_rows: bool,
 }

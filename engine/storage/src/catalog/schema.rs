@@ -1,4 +1,20 @@
 //! The schema of a table in Delta's JSON.
+//!
+//! | stored (Parquet) | Delta | what a reader gets |
+//! |---|---|---|
+//! | `INT64` | `long` | 64-bit integer |
+//! | `INT32` | `integer` | 32-bit integer |
+//! | `DOUBLE` | `double` | 64-bit float, NaN payloads included |
+//! | `BYTE_ARRAY` (UTF8), with or without dictionary | `string` | text |
+//! | `FIXED_LEN_BYTE_ARRAY(16)`, `(8)` | `binary` | trace and span ids as raw bytes |
+//! | `LIST` | `array` | list |
+//! | group | `struct` | struct |
+//! | `MAP` | `map` | map of texts |
+//! | folder name | `string`, `date` | the partition columns `tenant` and `date` |
+//!
+//! Times are `long`: `time_ms` counts milliseconds, all others (`…_ns`) nanoseconds since
+//! 1970-01-01T00:00:00Z, because version 1 of the protocol has no timestamp finer than
+//! microseconds. The partition column `date` is the UTC day of a row's time.
 
 use arrow::datatypes::{DataType, Fields};
 use schemas::tables::{Table, columns};
@@ -8,11 +24,33 @@ use crate::{Error, ErrorKind};
 
 /// The value of `schemaString`: the stored columns, then the partition columns.
 pub(super) fn schema_string(table: Table) -> Result<String, Error> {
+    Ok(json!({"type": "struct", "fields": table_fields(table)?}).to_string())
+}
+
+/// The schema that a table must get so that rows of now can be added: what it has, and what is
+/// new. `None` if it has everything already. Another process may know more columns than this
+/// one, so none that the table has is dropped.
+pub(super) fn grown(table: Table, current: &str) -> Result<Option<String>, Error> {
+    let parsed: Value = serde_json::from_str(current).unwrap_or_default();
+    let known = parsed.get("fields").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut fields = table_fields(table)?;
+    if fields.iter().all(|field| known.contains(field)) {
+        return Ok(None);
+    }
+    let named = |field: &Value, fields: &[Value]| {
+        fields.iter().any(|other| other.get("name") == field.get("name"))
+    };
+    let others: Vec<Value> = known.into_iter().filter(|field| !named(field, &fields)).collect();
+    fields.extend(others);
+    Ok(Some(json!({"type": "struct", "fields": fields}).to_string()))
+}
+
+fn table_fields(table: Table) -> Result<Vec<Value>, Error> {
     let mut fields = struct_fields(table.schema().fields())?;
     for (name, data_type) in [(columns::TENANT, "string"), (columns::DATE, "date")] {
         fields.push(field(name, json!(data_type), false));
     }
-    Ok(json!({"type": "struct", "fields": fields}).to_string())
+    Ok(fields)
 }
 
 fn struct_fields(fields: &Fields) -> Result<Vec<Value>, Error> {

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::{ErrorKind, Segment};
 
-fn segment(path: &str) -> Segment {
+pub(super) fn segment(path: &str) -> Segment {
     Segment {
         path: format!("metric_samples/{path}"),
         tenant: "a/b".into(),
@@ -168,7 +169,7 @@ async fn what_is_gone_cannot_be_replaced() {
     assert!(refused.to_string().contains("a.parquet"), "{refused}");
     // It has taken in what it lost to, and goes on from there.
     assert_eq!(live(&ours).await, [segment("ab.parquet")]);
-    let mut log = ours.lock().await;
+    let log = ours.lock().await;
     assert_eq!(log.version(), Some(2));
     let deltas: Vec<_> = log.unpublished().iter().map(|delta| delta.is_ours).collect();
     assert_eq!(deltas, [true, false]);
@@ -215,3 +216,6 @@ async fn a_table_of_an_older_schema_gets_the_new_one_once() {
         |number| commit(dir.path(), number).iter().any(|line| line.get("metaData").is_some());
     assert_eq!([1, 2, 3].map(has_metadata), [false, true, false]);
 }
+
+mod interleaved;
+mod kept_short;

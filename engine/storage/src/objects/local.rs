@@ -7,8 +7,10 @@
 //! `object_store`'s local file system does not sync, so everything that writes is here.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -26,6 +28,12 @@ const ABANDONED: Duration = Duration::from_secs(3600);
 /// Tells the temporary files of this process apart.
 static UNIQUE: AtomicU64 = AtomicU64::new(0);
 
+/// A random number that this process has for itself.
+fn process_key() -> u64 {
+    static KEY: OnceLock<u64> = OnceLock::new();
+    *KEY.get_or_init(|| RandomState::new().hash_one(0))
+}
+
 /// A file that is written and has no name yet. Dropping it removes it.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -40,8 +48,9 @@ impl Draft {
         let folder = root.join(TEMPORARY);
         create_folders(&folder)?;
         let number = UNIQUE.fetch_add(1, Ordering::Relaxed);
-        let temporary = folder.join(format!("{}-{number}", std::process::id()));
-        // One of an earlier process of the same number may be left.
+        // Processes of several containers may share the lake and have the same number.
+        let temporary =
+            folder.join(format!("{:016x}-{}-{number}", process_key(), std::process::id()));
         let file = File::create(&temporary)?;
         Ok(Self { root: root.to_owned(), temporary, file })
     }
@@ -109,6 +118,21 @@ pub(super) fn create(root: &Path, path: &str, bytes: &Bytes) -> io::Result<Creat
     let mut draft = Draft::new(root)?;
     draft.write(bytes)?;
     draft.publish(path)
+}
+
+/// Writes an object, whatever was there before.
+pub(super) fn overwrite(root: &Path, path: &str, bytes: &Bytes) -> io::Result<()> {
+    let mut draft = Draft::new(root)?;
+    draft.write(bytes)?;
+    draft.file.sync_all()?;
+    let target = root.join(path);
+    let folder = target.parent().ok_or_else(|| io::Error::other("no folder"))?;
+    create_folders(folder)?;
+    // The draft keeps its own name until it is dropped: another name is made to take the place.
+    let second = draft.temporary.with_extension("second");
+    fs::hard_link(&draft.temporary, &second)?;
+    fs::rename(&second, &target)?;
+    sync_folder(folder)
 }
 
 /// Removes an object; nothing happens if there is none.

@@ -148,6 +148,24 @@ impl Objects {
         self.replace(path, bytes).await
     }
 
+    /// Writes an object whatever was there before; readers find the one or the other.
+    pub(crate) async fn overwrite(&self, path: &str, bytes: Bytes) -> Result<(), Error> {
+        match &*self.place {
+            Place::Bucket(remote) => remote.replace(path, bytes).await,
+            Place::Disk { root, meter, .. } => {
+                let (began, length) = (Instant::now(), bytes.len() as u64);
+                let (folder, name) = (root.clone(), path.to_owned());
+                let work = move || local::overwrite(&folder, &name, &bytes);
+                let written = local::blocking(root.join(path), work).await;
+                record(meter, RequestKind::Put, began, &written);
+                if written.is_ok() {
+                    meter.moved(RequestKind::Put, length);
+                }
+                written
+            }
+        }
+    }
+
     /// Writes an object again that exists already, but that no commit names.
     async fn replace(&self, path: &str, bytes: Bytes) -> Result<(), Error> {
         match &*self.place {
@@ -254,12 +272,6 @@ impl Objects {
                 deleted
             }
         }
-    }
-
-    /// Paths below a folder, sorted.
-    pub(crate) async fn list(&self, folder: &str) -> Result<Vec<String>, Error> {
-        let listed = self.list_with_sizes(folder).await?;
-        Ok(listed.into_iter().map(|listed| listed.path).collect())
     }
 
     /// Objects below a folder, sorted by path; about 200 bytes of memory each. The empty folder

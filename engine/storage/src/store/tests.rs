@@ -366,8 +366,8 @@ async fn a_commit_whose_answer_is_lost_is_made_once() {
         for table in [Table::MetricSeries, Table::MetricSamples, Table::LogStreams, Table::Logs] {
             let log = format!("{}/_delta_log", table.name());
             let mut adds = 0;
-            for path in store.objects.list(&log).await.unwrap() {
-                let body = store.objects.read(&path).await.unwrap();
+            for listed in store.objects.list_with_sizes(&log).await.unwrap() {
+                let body = store.objects.read(&listed.path).await.unwrap();
                 let text = String::from_utf8(body.to_vec()).unwrap();
                 adds += text.lines().filter(|line| line.starts_with(r#"{"add""#)).count();
             }
@@ -389,3 +389,5 @@ async fn a_wal_that_lies_behind_the_lake_is_released() {
     let wal = std::fs::read_dir(dir.path().join("wal")).unwrap();
     assert_eq!(wal.count(), 0);
 }
+
+mod shared;

@@ -250,6 +250,12 @@ fn store_options(settings: &Settings, data: &Path) -> storage::StoreOptions {
     options.wal_segment_bytes = settings.number("storage.wal_segment_bytes");
     options.row_group_rows = count(settings, "storage.row_group_rows");
     options.compaction = compaction(settings);
+    options.lake_dir = non_empty(settings.text("storage.lake_dir")).map(PathBuf::from);
+    options.catalog = storage::CatalogOptions {
+        refresh_interval: settings.duration("storage.refresh_interval"),
+        checkpoint_commits: settings.number("storage.checkpoint_commits"),
+        log_retention: settings.duration("storage.log_retention"),
+    };
     options
 }
 

@@ -1,5 +1,6 @@
 //! The server's own metrics, in the text format of Prometheus.
 
+mod catalog;
 mod process;
 mod text;
 
@@ -22,6 +23,7 @@ fn render(stats: &EngineStats, process: &ProcessStats) -> String {
     let mut out = Writer::default();
     ingest(&mut out, stats);
     store(&mut out, stats);
+    catalog::catalog(&mut out, &stats.store.catalog);
     memory(&mut out, &stats.store.budget);
     objects(&mut out, stats);
     queries(&mut out, stats);

@@ -13,6 +13,8 @@ pub(super) enum Kind {
     Counter,
     /// Grows and shrinks.
     Gauge,
+    /// Counts by size: buckets that include all smaller ones, sum and count.
+    Histogram,
 }
 
 /// Writes families one after another.
@@ -27,6 +29,7 @@ impl Writer {
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
         };
         let help = help.replace('\\', "\\\\").replace('\n', "\\n");
         self.text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
