@@ -8,14 +8,13 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use object_store::path::Path as ObjectPath;
-use object_store::{ObjectStore, ObjectStoreExt};
 use parking_lot::Mutex;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 use tokio::runtime::Handle;
 
+use crate::objects::Objects;
 use crate::{Error, ErrorKind, Segment};
 
 /// Bytes of a column chunk that are asked for at once, unless a page is longer.
@@ -27,9 +26,9 @@ pub(super) struct Chunks(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    objects: Arc<dyn ObjectStore>,
+    objects: Objects,
     runtime: Handle,
-    path: ObjectPath,
+    path: String,
     bytes: u64,
     /// Column chunks by their place in the object, each with what is at hand of it.
     chunks: Vec<Chunk>,
@@ -51,16 +50,12 @@ struct Window {
 
 /// Reads the metadata of a segment; page indexes are left out, a merge reads every page.
 pub(super) fn metadata(
-    objects: &dyn ObjectStore,
+    objects: &Objects,
     runtime: &Handle,
     segment: &Segment,
 ) -> Result<ParquetMetaData, Error> {
-    let path = ObjectPath::from(segment.path.as_str());
     let start = segment.bytes.saturating_sub(segment.footer_bytes);
-    let footer = runtime.block_on(objects.get_range(&path, start..segment.bytes));
-    let footer = footer.map_err(|error| {
-        Error::with_source(ErrorKind::Unavailable, format!("{}: {error}", segment.path), error)
-    })?;
+    let footer = runtime.block_on(objects.read_range(&segment.path, start..segment.bytes))?;
     let length = footer.len().saturating_sub(8);
     let read = parquet::file::metadata::ParquetMetaDataReader::decode_metadata(&footer[..length]);
     read.map_err(|error| damaged(&segment.path, error))
@@ -78,7 +73,7 @@ pub(super) fn damaged(
 impl Chunks {
     /// The column chunks of a segment.
     pub(super) fn new(
-        objects: Arc<dyn ObjectStore>,
+        objects: Objects,
         runtime: Handle,
         segment: &Segment,
         metadata: &ParquetMetaData,
@@ -91,7 +86,7 @@ impl Chunks {
             })
             .collect();
         chunks.sort_unstable_by_key(|chunk| chunk.start);
-        let path = ObjectPath::from(segment.path.as_str());
+        let path = segment.path.clone();
         Self(Arc::new(Inner { objects, runtime, path, bytes: segment.bytes, chunks }))
     }
 }
@@ -119,7 +114,7 @@ impl Inner {
         }
         let from = start + held.len() as u64;
         let to = wanted.max(from + WINDOW_BYTES).min(chunk.end);
-        let read = self.runtime.block_on(self.objects.get_range(&self.path, from..to));
+        let read = self.runtime.block_on(self.objects.read_range(&self.path, from..to));
         let read = read.map_err(|error| ParquetError::External(error.into()))?;
         let bytes = if held.is_empty() {
             read

@@ -18,7 +18,7 @@ use schemas::tables::Table;
 use super::chunks::{self, Chunks, WINDOW_BYTES};
 use super::job::Context;
 use crate::segment::{self, arrow};
-use crate::{Error, ErrorKind, Segment};
+use crate::{Error, Segment};
 
 /// Rows that are decoded at once, at most.
 const BATCH_ROWS_MAX: usize = 8192;
@@ -55,10 +55,10 @@ impl Input {
         columns: &SchemaRef,
         segment: &Arc<Segment>,
     ) -> Result<Self, Error> {
-        let (objects, runtime) = (&context.readers, &context.runtime);
+        let (objects, runtime) = (&context.objects, &context.runtime);
         let damaged = |error| chunks::damaged(&segment.path, error);
-        let metadata = Arc::new(chunks::metadata(objects.as_ref(), runtime, segment)?);
-        let chunks = Chunks::new(Arc::clone(objects), runtime.clone(), segment, &metadata);
+        let metadata = Arc::new(chunks::metadata(objects, runtime, segment)?);
+        let chunks = Chunks::new(objects.clone(), runtime.clone(), segment, &metadata);
         let stored = ArrowReaderMetadata::try_new(Arc::clone(&metadata), Default::default());
         let schema = views(stored.map_err(damaged)?.schema());
         let options = ArrowReaderOptions::new().with_schema(schema);
@@ -105,15 +105,10 @@ impl Iterator for Input {
 
 /// The store did not answer, or the bytes are damaged.
 fn failed(path: &str, error: arrow::error::ArrowError) -> Error {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(error) = cause {
-        if error.is::<object_store::Error>() {
-            let message = format!("{path}: {error}");
-            return Error::new(ErrorKind::Unavailable, message);
-        }
-        cause = error.source();
+    match segment::kind_of_cause(&error) {
+        Some(kind) => Error::with_source(kind, format!("{path}: {error}"), error),
+        None => chunks::damaged(path, error),
     }
-    chunks::damaged(path, error)
 }
 
 fn batch_rows(metadata: &ParquetMetaData) -> usize {

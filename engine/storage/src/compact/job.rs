@@ -5,6 +5,7 @@
 //! ```
 
 use std::hash::BuildHasher;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,8 +13,6 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
-use bytes::Bytes;
-use object_store::ObjectStore;
 use schemas::tables::Table;
 use tokio::runtime::Handle;
 
@@ -21,7 +20,7 @@ use super::input::{Input, views};
 use super::merge::{self, Merger, Rows};
 use super::plan::Merge;
 use super::repeats;
-use crate::objects::Objects;
+use crate::objects::{Created, Objects, Upload};
 use crate::segment::{self, Coding, Place, ROW_GROUP_BYTES_MAX, Writer, Written, arrow};
 use crate::store::Shared;
 use crate::{Budget, CompactionOptions, Error, ErrorKind, Reservation, Segment, Use};
@@ -41,7 +40,6 @@ pub(super) struct Context {
     /// All columns of the table, in the lake's layout of now.
     pub(super) schema: SchemaRef,
     pub(super) objects: Objects,
-    pub(super) readers: Arc<dyn ObjectStore>,
     pub(super) runtime: Handle,
     pub(super) shared: Arc<Shared>,
     pub(super) budget: Arc<Budget>,
@@ -85,7 +83,8 @@ pub(super) fn run(context: &Context, merge: &Merge) -> Result<Done, Error> {
             None => {
                 let coding = Coding::new(context.table, &stored, context.row_group_rows);
                 let schema = SchemaRef::clone(&context.schema);
-                writer.insert(Writer::new(context.table, schema, &coding, Vec::new())?)
+                let sink = Sink::new(context, &path(context, merge.level, &segments));
+                writer.insert(Writer::new(context.table, schema, &coding, sink)?)
             }
         };
         writer.write(&stored)?;
@@ -160,25 +159,68 @@ fn wait_for_flush(context: &Context) -> Result<(), Error> {
     Ok(())
 }
 
-/// Stores the object under a name that nobody else uses.
+/// Where bytes of a segment go: an upload, which leaves nothing if it is not finished.
+#[derive(Debug)]
+struct Sink {
+    upload: Upload,
+    path: String,
+    runtime: Handle,
+}
+
+impl Sink {
+    fn new(context: &Context, path: &str) -> Self {
+        let upload = context.objects.upload(path);
+        Self { upload, path: path.to_owned(), runtime: context.runtime.clone() }
+    }
+}
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.runtime.block_on(self.upload.write(bytes)).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Makes the object appear.
 fn store(
     context: &Context,
     level: u8,
     inputs: &[Arc<Segment>],
-    written: Written<Vec<u8>>,
+    written: Written<Sink>,
 ) -> Result<Segment, Error> {
-    let first = inputs.first().ok_or_else(|| Error::new(ErrorKind::Internal, "nothing merged"))?;
-    let place = Place { table: context.table, tenant: Arc::clone(&first.tenant), day: first.day };
-    let newest = inputs.iter().map(|segment| self::written(segment).0).max().unwrap_or(0);
-    let unique = std::hash::RandomState::new().hash_one(newest);
-    let name = format!("{level}-{newest:013}-{unique:016x}-{}", context.writer);
-    let mut segment = segment::describe(&place, place.path(&name), written.facts);
+    let Written { sink, facts } = written;
+    let uploaded = context.runtime.block_on(sink.upload.finish())?;
+    if uploaded.created == Created::Exists || uploaded.crc32c != facts.crc32c {
+        let message = format!("{}: not the object that was written", sink.path);
+        return Err(Error::new(ErrorKind::Internal, message));
+    }
+    let mut segment = segment::describe(&place(context, inputs), sink.path, facts);
     segment.level = level;
     segment.deletes_applied =
         inputs.iter().map(|segment| segment.deletes_applied).min().unwrap_or(0);
-    let create = context.objects.create(&segment.path, Bytes::from(written.sink));
-    context.runtime.block_on(create)?;
     Ok(segment)
+}
+
+/// The place of all inputs.
+fn place(context: &Context, inputs: &[Arc<Segment>]) -> Place {
+    let first = inputs.first();
+    Place {
+        table: context.table,
+        tenant: first.map(|first| Arc::clone(&first.tenant)).unwrap_or_default(),
+        day: first.map_or(0, |first| first.day),
+    }
+}
+
+/// A path that nobody else uses; it tells when the newest rows were written.
+fn path(context: &Context, level: u8, inputs: &[Arc<Segment>]) -> String {
+    let newest = inputs.iter().map(|segment| written(segment).0).max().unwrap_or(0);
+    let unique = std::hash::RandomState::new().hash_one(newest);
+    let name = format!("{level}-{newest:013}-{unique:016x}-{}", context.writer);
+    place(context, inputs).path(&name)
 }
 
 /// Orders segments by when their newest rows were written, in milliseconds: a flushed segment's

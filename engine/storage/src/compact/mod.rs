@@ -120,7 +120,6 @@ impl Store {
             table,
             schema,
             objects: self.objects.clone(),
-            readers: self.objects.store(),
             runtime: tokio::runtime::Handle::current(),
             shared: Arc::clone(&self.shared),
             budget: Arc::clone(&self.options.budget),
@@ -146,6 +145,10 @@ impl Store {
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 add(&counters.conflicts, 1);
                 tracing::debug!(%error, "others have merged these segments");
+                // Nobody names it. What cannot be removed now is swept like any orphan.
+                for output in &change.adds {
+                    let _ = self.objects.delete(&output.path).await;
+                }
                 return Ok(0);
             }
             Err(error) => return Err(error),

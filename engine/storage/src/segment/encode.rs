@@ -149,5 +149,21 @@ fn is_gradual(name: &str) -> bool {
 }
 
 pub(super) fn failed(error: ParquetError) -> Error {
-    Error::with_source(ErrorKind::Internal, format!("rows cannot be encoded: {error}"), error)
+    let kind = kind_of_cause(&error).unwrap_or(ErrorKind::Internal);
+    Error::with_source(kind, format!("rows cannot be encoded: {error}"), error)
+}
+
+/// The kind of our own error that caused one of Parquet or Arrow; `None` if there is none.
+pub(crate) fn kind_of_cause(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        // An input or output error does not name what it wraps as its source.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let ours = wrapped.and_then(|wrapped| wrapped.downcast_ref::<Error>());
+        if let Some(ours) = ours.or_else(|| error.downcast_ref::<Error>()) {
+            return Some(ours.kind());
+        }
+        cause = error.source();
+    }
+    None
 }

@@ -18,7 +18,7 @@ use schemas::tables::{Table, date_of_day};
 
 use crate::clock::now_ms;
 
-pub(crate) use self::encode::{Coding, ROW_GROUP_BYTES_MAX};
+pub(crate) use self::encode::{Coding, ROW_GROUP_BYTES_MAX, kind_of_cause};
 pub(crate) use self::keys::{Key, Keys};
 pub(crate) use self::sort::arrow;
 pub(crate) use self::writer::{Facts, Writer, Written};
