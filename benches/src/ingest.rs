@@ -16,11 +16,11 @@ use crate::server::{Server, Usage, folder_bytes};
 /// What loading a signal took.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
-    rows: u64,
-    request_bytes: u64,
-    flushes: u64,
+    pub(crate) rows: u64,
+    pub(crate) request_bytes: u64,
+    pub(crate) flushes: u64,
     sent: Sent,
-    usage: Usage,
+    pub(crate) usage: Usage,
 }
 
 /// Measures one signal on an empty folder.

@@ -12,6 +12,7 @@
 
 mod generate;
 mod ingest;
+mod layout;
 mod load;
 mod machine;
 mod query;
@@ -38,6 +39,15 @@ enum Command {
         /// What to send.
         #[arg(long, value_enum)]
         signal: Signal,
+        #[command(flatten)]
+        load: LoadArgs,
+    },
+    /// Bytes per row and processor time once a day is merged; 4,000,000 rows or so to mean
+    /// something.
+    Layout {
+        /// What to send; everything unless told.
+        #[arg(long, value_enum)]
+        signal: Option<Signal>,
         #[command(flatten)]
         load: LoadArgs,
     },
@@ -92,6 +102,13 @@ async fn main() -> io::Result<()> {
     writeln!(out, "machine: {}", machine::describe())?;
     match Cli::parse().command {
         Command::Ingest { signal, load } => ingest::run(&mut out, signal, &load).await,
+        Command::Layout { signal, load } => {
+            let chosen = signal.as_ref().map_or(&Signal::LAYOUTS[..], std::slice::from_ref);
+            for signal in chosen {
+                layout::run(&mut out, *signal, &load).await?;
+            }
+            Ok(())
+        }
         Command::Query { load, runs } => query::run(&mut out, &load, runs).await,
         Command::All { load, runs } => {
             for signal in Signal::ALL {

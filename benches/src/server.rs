@@ -105,6 +105,26 @@ impl Server {
     }
 }
 
+/// Merges the segments of a folder that no server has open; what it used, and what it says.
+pub(crate) fn compact(folder: &Path, settings: &[String]) -> io::Result<(Usage, String)> {
+    let binary = std::env::current_exe()?.with_file_name("siglake");
+    let mut command = Command::new(&binary);
+    command.arg("compact").arg("--data").arg(folder.join("data"));
+    // What was flushed a moment ago would wait for more of its kind.
+    let fixed = ["storage.compaction.settle=0s"].into_iter();
+    for setting in fixed.chain(settings.iter().map(String::as_str)) {
+        command.args(["--set", setting]);
+    }
+    let started = children_cpu_seconds();
+    let output = command.output()?;
+    if !output.status.success() {
+        return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    let cpu_seconds = children_cpu_seconds() - started;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok((Usage { cpu_seconds, ..Usage::default() }, said))
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         // It has ended already unless the measurement failed.

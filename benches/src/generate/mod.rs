@@ -1,5 +1,6 @@
 //! Telemetry from a seed: an hour that ends now, as encoded OTLP requests in order of time.
 
+mod lines;
 mod logs;
 mod metrics;
 mod otlp;
@@ -21,6 +22,8 @@ const RANGE_NS: u64 = 3600 * SECOND_NS;
 /// What is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Signal {
+    /// JSON bodies of about 280 bytes with an id each and no attributes, 256 a request.
+    Lines,
     /// Lines of about 300 bytes with 12 attributes, 512 a request.
     Logs,
     /// 10,000 series as of 20 node exporters, every 15 s.
@@ -43,10 +46,13 @@ pub(crate) struct Load {
 impl Signal {
     /// All signals, in the order they are measured in.
     pub(crate) const ALL: [Self; 3] = [Self::Logs, Self::Metrics, Self::Spans];
+    /// All signals and what their layout is measured with besides.
+    pub(crate) const LAYOUTS: [Self; 4] = [Self::Lines, Self::Logs, Self::Metrics, Self::Spans];
 
     /// What the workload is, for a reader of the figures.
     pub(crate) fn describe(self) -> &'static str {
         match self {
+            Self::Lines => "lines: ~280 B of JSON with a 16-byte id each, 40 streams",
             Self::Logs => "logs: ~300 B body, 12 attributes, 40 streams, 512 records a request",
             Self::Metrics => "metrics: 10,000 series of 20 hosts every 15 s, 500 samples a request",
             Self::Spans => "spans: traces of 10 spans, 11 attributes a span, 500 spans a request",
@@ -56,7 +62,7 @@ impl Signal {
     /// Path of the OTLP service over gRPC.
     pub(crate) fn grpc_path(self) -> &'static str {
         match self {
-            Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            Self::Lines | Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
             Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
             Self::Spans => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
         }
@@ -65,7 +71,7 @@ impl Signal {
     /// Path of the OTLP service over HTTP.
     pub(crate) fn http_path(self) -> &'static str {
         match self {
-            Self::Logs => "/v1/logs",
+            Self::Lines | Self::Logs => "/v1/logs",
             Self::Metrics => "/v1/metrics",
             Self::Spans => "/v1/traces",
         }
@@ -74,7 +80,7 @@ impl Signal {
     /// Rows of an hour unless asked otherwise.
     pub(crate) fn rows_default(self) -> u64 {
         match self {
-            Self::Logs | Self::Spans => 500_000,
+            Self::Lines | Self::Logs | Self::Spans => 500_000,
             Self::Metrics => 2_400_000,
         }
     }
@@ -83,6 +89,7 @@ impl Signal {
     pub(crate) fn generate(self, rows: u64, seed: u64, end_ns: u64) -> Vec<Load> {
         let start_ns = end_ns - RANGE_NS;
         match self {
+            Self::Lines => lines::generate(rows, seed, start_ns),
             Self::Logs => logs::generate(rows, seed, start_ns),
             Self::Metrics => metrics::generate(rows, seed, end_ns),
             Self::Spans => spans::generate(rows, seed, start_ns),
@@ -94,6 +101,12 @@ impl Signal {
 pub(crate) fn last_minute_ns() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     now / 60 * 60 * SECOND_NS
+}
+
+/// The end of the day before yesterday: its last hour is merged without waiting.
+pub(crate) fn last_day_ns() -> u64 {
+    const DAY_NS: u64 = 86_400 * SECOND_NS;
+    (last_minute_ns() / DAY_NS - 1) * DAY_NS - SECOND_NS
 }
 
 #[cfg(test)]

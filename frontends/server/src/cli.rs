@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Query(QueryArgs),
     /// Print the effective configuration with its documentation.
     Config(ConfigArgs),
+    /// Merge small segments into large ones until nothing is worth it; the lake must not be open.
+    Compact(ConfigArgs),
 }
 
 /// Flags of every command that reads the configuration.

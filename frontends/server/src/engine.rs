@@ -81,6 +81,17 @@ impl Engine {
         }
     }
 
+    /// Merges segments until none are worth it.
+    pub(crate) async fn compact(&self) -> Result<(), Error> {
+        loop {
+            let compacted = self.store.compact_once().await;
+            let what = || "cannot compact the lake".to_owned();
+            if compacted.map_err(|source| Error::Store { what: what(), source })?.merges == 0 {
+                return Ok(());
+            }
+        }
+    }
+
     /// Flushes and closes the lake; later writes are refused.
     pub(crate) async fn close(self) -> Result<(), Error> {
         let began = Instant::now();

@@ -1,7 +1,7 @@
 //! The siglake binary: the only place that wires storage, ingest, queries and the network.
 //!
 //! ```text
-//!  cli ─▶ config ─▶ commands/{serve, demo, query, config}
+//!  cli ─▶ config ─▶ commands/{serve, demo, query, config, compact}
 //!                      └─ serve: Store ─▶ Ingest, Session ─▶ Api, Flight ─▶ listen
 //! ```
 

@@ -1,5 +1,6 @@
 //! The commands, each in its file.
 
+mod compact;
 mod config;
 mod demo;
 mod query;
@@ -17,6 +18,7 @@ pub(crate) fn run(command: Command) -> Result<(), Error> {
         Command::Demo(args) => demo::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Compact(args) => compact::run(&args),
     }
 }
 
