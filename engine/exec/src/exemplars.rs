@@ -56,7 +56,8 @@ impl Session {
         let mut series: HashMap<i64, Labels> = HashMap::new();
         for node in scans {
             let matchers = lower::compile(&node.selector.matchers)?;
-            for entry in ctx.snapshot.series.resolve(&matchers, &range) {
+            let (entries, _held) = ctx.resolve(&ctx.snapshot.series, &matchers, &range)?;
+            for entry in entries {
                 series.insert(entry.id, entry.labels);
             }
         }
@@ -103,7 +104,7 @@ impl Session {
         };
         let scanned = scan(request, &ctx.runtime, &ctx.stats).map_err(from_datafusion)?;
         let plan = union(scanned).map_err(from_datafusion)?;
-        execute(&plan, &self.state)
+        execute(&plan, &ctx.task)
     }
 }
 

@@ -1,12 +1,19 @@
 //! Limits of one query, each with its unit.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What one query may use.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Memory of all running queries together, in bytes. Default 512 MiB.
+    /// Memory one query may hold, in bytes, and never more than half of what the memory budget
+    /// leaves to all queries. Default 512 MiB.
     pub memory_bytes_max: usize,
+    /// Folder for what sorting and grouping put on disk when they have no more memory; emptied
+    /// when a session begins. `None`: they fail instead.
+    pub spill_dir: Option<PathBuf>,
+    /// Bytes that all queries together may put there. Default 8 GiB.
+    pub spill_bytes_max: u64,
     /// Samples one query may read. Default 50 million, as in Prometheus.
     pub samples_max: usize,
     /// Series one selector may select. Default 1 million.
@@ -17,6 +24,10 @@ pub struct Limits {
     pub timeout: Duration,
     /// Queries that run at once; more wait. Default 20.
     pub concurrency_max: usize,
+    /// Queries that wait; more are refused at once. Default 100.
+    pub queue_max: usize,
+    /// How long a query may wait. Default 30 seconds.
+    pub queue_timeout: Duration,
     /// Nodes a plan may be deep. Default 128.
     pub depth_max: usize,
 }
@@ -25,11 +36,15 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             memory_bytes_max: 512 << 20,
+            spill_dir: None,
+            spill_bytes_max: 8 << 30,
             samples_max: 50_000_000,
             series_max: 1_000_000,
             steps_max: 11_000,
             timeout: Duration::from_secs(120),
             concurrency_max: 20,
+            queue_max: 100,
+            queue_timeout: Duration::from_secs(30),
             depth_max: 128,
         }
     }

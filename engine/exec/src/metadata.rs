@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use schemas::model::{METRIC_NAME, MatchOp, Matcher, TimeRange};
 use storage::LabelIndex;
 
 use crate::MetricMetadata;
@@ -12,31 +11,22 @@ const FAMILY_ENDINGS: [&str; 3] = ["_bucket", "_sum", "_count"];
 
 /// One entry for each metric family, sorted by name.
 pub(crate) fn metrics(index: &LabelIndex, name: Option<&str>) -> Vec<MetricMetadata> {
-    let matchers: Vec<_> = name
-        .map(|name| {
-            let pattern = format!("{}(_bucket|_sum|_count)?", regex::escape(name));
-            Matcher::new(METRIC_NAME, MatchOp::Regex, pattern)
-        })
-        .iter()
-        .filter_map(|matcher| matcher.compile().ok())
-        .collect();
     let mut families: BTreeMap<String, MetricMetadata> = BTreeMap::new();
-    for entry in index.resolve(&matchers, &TimeRange::ALL) {
-        let metric = entry.labels.value(METRIC_NAME);
-        let kind = match entry.info.kind.as_str() {
+    for (metric, info) in index.metrics() {
+        let kind = match info.kind.as_str() {
             "exponential_histogram" => "histogram",
             "" => "unknown",
             kind => kind,
         };
-        let family = family(metric, kind);
+        let family = family(&metric, kind);
         if name.is_some_and(|name| name != family) {
             continue;
         }
         families.entry(family.to_owned()).or_insert_with(|| MetricMetadata {
             name: family.to_owned(),
             kind: kind.to_owned(),
-            unit: entry.info.unit.clone(),
-            help: entry.info.help.clone(),
+            unit: info.unit.clone(),
+            help: info.help.clone(),
         });
     }
     families.into_values().collect()

@@ -10,6 +10,7 @@ use futures::stream::BoxStream;
 use schemas::model::StepGrid;
 
 use crate::Error;
+use crate::memory::QueryMemory;
 
 /// Column names of outputs that are not columns of a table.
 pub mod columns {
@@ -95,6 +96,8 @@ pub struct QueryOutput {
     pub stream: BoxStream<'static, Result<RecordBatch, Error>>,
     /// What the query used.
     pub stats: Arc<QueryStats>,
+    /// The query's memory; whoever holds the answer takes it from here.
+    pub memory: QueryMemory,
     /// Texts for the user about doubtful parts of the query.
     pub warnings: Vec<String>,
 }

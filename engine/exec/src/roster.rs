@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use schemas::model::{Labels, METRIC_NAME};
+use schemas::model::{Label, Labels, METRIC_NAME};
 
+use crate::memory::Held;
 use crate::{Error, ErrorKind};
 
 /// The label sets of one query, numbered in the order met.
@@ -16,7 +17,11 @@ use crate::{Error, ErrorKind};
 pub(crate) struct Roster {
     inner: Mutex<Inner>,
     series_max: usize,
+    held: Held,
 }
+
+/// Memory of a label set beside its labels: its places in the list and in the map.
+const SET_BYTES: usize = 64;
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -25,9 +30,10 @@ struct Inner {
 }
 
 impl Roster {
-    /// An empty roster that refuses more than `series_max` label sets.
-    pub(crate) fn new(series_max: usize) -> Arc<Self> {
-        Arc::new(Self { inner: Mutex::default(), series_max })
+    /// An empty roster that refuses more than `series_max` label sets; their memory is taken from
+    /// `held`.
+    pub(crate) fn new(series_max: usize, held: Held) -> Arc<Self> {
+        Arc::new(Self { inner: Mutex::default(), series_max, held })
     }
 
     /// The ordinal of `labels`, given now if it is new.
@@ -43,6 +49,7 @@ impl Roster {
                 format!("the query has over {} series, the limit of series_max", self.series_max),
             ));
         }
+        self.held.grow(SET_BYTES + labels.len() * size_of::<Label>())?;
         let ordinal = u32::try_from(ordinal).expect("series_max is far below 2^32");
         inner.labels.push(labels.clone());
         inner.ordinals.insert(labels.clone(), ordinal);

@@ -10,12 +10,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
-use datafusion::execution::SessionState;
 use datafusion::execution::cache::cache_manager::CacheManagerConfig;
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::execution::{SessionState, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
@@ -23,22 +23,23 @@ use futures::stream::BoxStream;
 use plan::node::{Query, SortBy};
 use plan::{Node, Shape};
 use schemas::model::{Matcher, StepGrid, TimeRange};
-use storage::Store;
+use storage::{Reservation, Store, Use};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::lower::{self, Context, from_datafusion};
+use crate::memory::QueryMemory;
 use crate::operators::SeriesOutputExec;
 use crate::output::{OutputKind, QueryOutput, QueryStats};
 use crate::roster::Roster;
 use crate::table::LAKE_URL;
 use crate::{Error, ErrorKind, Limits};
 
-/// Consumers that an error about exhausted memory names.
-const CONSUMERS_NAMED: usize = 5;
-
-/// Footers of segments kept in memory, in bytes.
+/// Footers of segments kept in memory, in bytes, at most.
 const FOOTER_CACHE_BYTES: usize = 256 << 20;
+
+/// Part of the memory budget that they may take.
+const FOOTER_CACHE_PART: usize = 20;
 
 /// How much data a log selector covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +74,10 @@ pub struct Session {
     pub(crate) runtime: Arc<RuntimeEnv>,
     pub(crate) state: SessionState,
     permits: Arc<Semaphore>,
+    /// Places in the queue for a permit.
+    waiting: Semaphore,
+    /// Memory of the footers that the runtime caches.
+    _footers: Reservation,
 }
 
 impl fmt::Debug for Session {
@@ -82,15 +87,15 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// A session over a store; all its queries share one memory budget.
+    /// A session over a store; all its queries share the store's memory budget.
     pub fn new(store: Arc<Store>, limits: Limits) -> Result<Self, Error> {
-        let pool = TrackConsumersPool::new(
-            FairSpillPool::new(limits.memory_bytes_max),
-            std::num::NonZeroUsize::new(CONSUMERS_NAMED).expect("it is not zero"),
-        );
-        let caches = CacheManagerConfig::default().with_metadata_cache_limit(FOOTER_CACHE_BYTES);
+        let budget = store.budget();
+        let footer_bytes = FOOTER_CACHE_BYTES.min(budget.bytes_max() / FOOTER_CACHE_PART);
+        let mut footers = budget.reservation(Use::Cache);
+        footers.grow_anyway(footer_bytes);
+        let caches = CacheManagerConfig::default().with_metadata_cache_limit(footer_bytes);
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(pool))
+            .with_disk_manager_builder(disk(&limits)?)
             .with_cache_manager(caches)
             .build_arc()
             .map_err(from_datafusion)?;
@@ -102,7 +107,8 @@ impl Session {
             .with_default_features()
             .build();
         let permits = Arc::new(Semaphore::new(limits.concurrency_max));
-        Ok(Self { store, limits, runtime, state, permits })
+        let waiting = Semaphore::new(limits.queue_max.min(Semaphore::MAX_PERMITS));
+        Ok(Self { store, limits, runtime, state, permits, waiting, _footers: footers })
     }
 
     /// Runs a query of any of the three languages.
@@ -111,17 +117,18 @@ impl Session {
         let root = plan::rules::optimize(query.root);
         let ctx = self.context(tenant);
         let stats = Arc::clone(&ctx.stats);
+        let memory = ctx.memory.clone();
         let (kind, stream) = match root.shape() {
             Shape::Vector | Shape::Scalar => {
                 let grid = query.grid.ok_or_else(|| lower::impossible("series without a grid"))?;
                 self.series(root, grid, &ctx)?
             }
-            Shape::Rows(_) | Shape::Spansets => lower::rows(root, ctx, &self.state).await?,
-            Shape::Names => lower::names(root, ctx, &self.state).await?,
+            Shape::Rows(_) | Shape::Spansets => lower::rows(root, ctx).await?,
+            Shape::Names => lower::names(root, ctx).await?,
             Shape::Text => lower::text(root)?,
         };
-        let stream = self.guard(stream, admitted);
-        Ok(QueryOutput { kind, stream, stats, warnings: Vec::new() })
+        let stream = self.guard(stream, admitted, memory.clone());
+        Ok(QueryOutput { kind, stream, stats, memory, warnings: Vec::new() })
     }
 
     /// How a query would be run, as text: our plan, then DataFusion's.
@@ -159,7 +166,7 @@ impl Session {
     ) -> Result<(OutputKind, BatchStream), Error> {
         let scalar = root.shape() == Shape::Scalar;
         let plan = series_plan(root, grid, ctx)?;
-        let stream = self.execute(&plan)?;
+        let stream = execute(&plan, &ctx.task)?;
         if !scalar {
             return Ok((OutputKind::Series { grid }, stream));
         }
@@ -170,53 +177,86 @@ impl Session {
         Ok((OutputKind::Scalar { grid }, stream.map(values).boxed()))
     }
 
-    fn execute(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<BatchStream, Error> {
-        execute(plan, &self.state)
-    }
-
     pub(crate) fn context(&self, tenant: &str) -> Context {
+        let (memory, runtime) = self.runtime_of_query();
+        let task = TaskContext::default()
+            .with_session_config(self.state.config().clone())
+            .with_runtime(Arc::clone(&runtime));
         Context {
             snapshot: Arc::new(self.store.snapshot(tenant)),
-            roster: Roster::new(self.limits.series_max),
+            roster: Roster::new(self.limits.series_max, memory.hold("labels")),
             stats: Arc::new(QueryStats::default()),
             limits: self.limits.clone(),
-            runtime: Arc::clone(&self.runtime),
+            task: Arc::new(task),
+            runtime,
+            memory,
         }
+    }
+
+    /// The memory of one query, and DataFusion's surroundings that draw on it.
+    pub(crate) fn runtime_of_query(&self) -> (QueryMemory, Arc<RuntimeEnv>) {
+        let memory = QueryMemory::within(self.store.budget(), self.limits.memory_bytes_max);
+        let mut runtime = self.runtime.as_ref().clone();
+        runtime.memory_pool = memory.pool();
+        (memory, Arc::new(runtime))
     }
 
     /// Waits for a place among the running queries.
     pub(crate) async fn admit(&self) -> Result<Admitted, Error> {
-        let until = Instant::now() + self.limits.timeout;
+        let pressure = self.store.budget().check_pressure();
+        pressure.map_err(|error| Error::new(ErrorKind::Unavailable, error.to_string()))?;
+        let started = Instant::now();
+        let admitted = |permit| Admitted { _permit: permit, until: started + self.limits.timeout };
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Ok(admitted(permit));
+        }
+        let Ok(_waiting) = self.waiting.try_acquire() else {
+            let message = format!(
+                "too many outstanding requests: {} queries wait, the limit of queue_max",
+                self.limits.queue_max
+            );
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        };
+        let wait = self.limits.queue_timeout.min(self.limits.timeout);
         let permit = Arc::clone(&self.permits).acquire_owned();
-        match tokio::time::timeout_at(until, permit).await {
-            Ok(Ok(permit)) => Ok(Admitted { _permit: permit, until }),
+        match tokio::time::timeout_at(started + wait, permit).await {
+            Ok(Ok(permit)) => Ok(admitted(permit)),
             Ok(Err(error)) => {
                 Err(Error::with_source(ErrorKind::Unavailable, "the session is closing", error))
             }
-            Err(_) => Err(self.timeout()),
+            Err(_) => {
+                let message = format!(
+                    "too many outstanding requests: the query waited for {} s, the limit of \
+                     queue_timeout, while {} others ran",
+                    wait.as_secs_f64(),
+                    self.limits.concurrency_max
+                );
+                Err(Error::new(ErrorKind::Unavailable, message))
+            }
         }
     }
 
     /// Ends a stream at its first error and at the query's deadline, and holds the query's place
-    /// until then.
-    pub(crate) fn guard(&self, stream: BatchStream, admitted: Admitted) -> BatchStream {
+    /// and what memory it keeps until then.
+    pub(crate) fn guard(
+        &self,
+        stream: BatchStream,
+        admitted: Admitted,
+        memory: QueryMemory,
+    ) -> BatchStream {
         let timeout = self.limits.timeout;
-        let state = Some((stream, admitted));
+        let state = Some((stream, admitted, memory));
         futures::stream::unfold(state, move |state| async move {
-            let (mut stream, admitted) = state?;
+            let (mut stream, admitted, memory) = state?;
             match tokio::time::timeout_at(admitted.until, stream.next()).await {
                 Ok(None) => None,
-                Ok(Some(Ok(batch))) => Some((Ok(batch), Some((stream, admitted)))),
+                Ok(Some(Ok(batch))) => Some((Ok(batch), Some((stream, admitted, memory)))),
                 Ok(Some(Err(error))) => Some((Err(error), None)),
                 Err(_) => Some((Err(timed_out(timeout)), None)),
             }
         })
         .fuse()
         .boxed()
-    }
-
-    fn timeout(&self) -> Error {
-        timed_out(self.limits.timeout)
     }
 }
 
@@ -237,9 +277,9 @@ fn timed_out(timeout: std::time::Duration) -> Error {
 /// Runs the partitions of a plan one after the other.
 pub(crate) fn execute(
     plan: &Arc<dyn ExecutionPlan>,
-    state: &SessionState,
+    task: &Arc<TaskContext>,
 ) -> Result<BatchStream, Error> {
-    let stream = datafusion::physical_plan::execute_stream(Arc::clone(plan), state.task_ctx());
+    let stream = datafusion::physical_plan::execute_stream(Arc::clone(plan), Arc::clone(task));
     let stream = stream.map_err(from_datafusion)?;
     Ok(stream.map(|batch| batch.map_err(from_datafusion)).boxed())
 }
@@ -257,6 +297,24 @@ fn series_plan(root: Node, grid: StepGrid, ctx: &Context) -> Result<Arc<dyn Exec
     let tiles = lower::series(root, &grid, ctx)?;
     let roster = Arc::clone(&ctx.roster);
     Ok(Arc::new(SeriesOutputExec::new(tiles, grid.steps, order, limit, roster)))
+}
+
+/// Where operators spill: an empty folder, or nowhere.
+fn disk(limits: &Limits) -> Result<DiskManagerBuilder, Error> {
+    let Some(folder) = &limits.spill_dir else {
+        return Ok(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled));
+    };
+    let emptied = match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => std::fs::create_dir_all(folder),
+    };
+    emptied.map_err(|error| {
+        let message = format!("cannot empty {}: {error}", folder.display());
+        Error::with_source(ErrorKind::Unavailable, message, error)
+    })?;
+    Ok(DiskManagerBuilder::default()
+        .with_mode(DiskManagerMode::Directories(vec![folder.clone()]))
+        .with_max_temp_directory_size(limits.spill_bytes_max))
 }
 
 fn config() -> SessionConfig {

@@ -13,17 +13,21 @@ use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
     MemorySchemaProvider, SchemaProvider,
 };
-use datafusion::datasource::{MemTable, ViewTable};
+use datafusion::datasource::ViewTable;
 use datafusion::execution::context::SQLOptions;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
+use schemas::model::Signal;
 use schemas::tables::Table;
 use storage::Snapshot;
 
 use crate::lower::from_datafusion;
+use crate::memory::QueryMemory;
 use crate::output::{OutputKind, QueryOutput, QueryStats};
 use crate::table::provider::SnapshotTable;
+use crate::views::IndexTable;
 use crate::{Error, ErrorKind, Session, views};
 
 /// The catalog that unqualified names are looked up in.
@@ -36,28 +40,35 @@ const LAKE: &str = "lake";
 /// Longest accepted statement in bytes.
 const STATEMENT_BYTES_MAX: usize = 256 * 1024;
 
+/// The memory of a query, and DataFusion's surroundings that draw on it.
+type Surroundings<'a> = (&'a QueryMemory, Arc<RuntimeEnv>);
+
 impl Session {
     /// Runs a SQL statement that only reads.
     pub async fn sql(&self, tenant: &str, statement: &str) -> Result<QueryOutput, Error> {
         let admitted = self.admit().await?;
         let stats = Arc::new(QueryStats::default());
-        let frame = self.frame(tenant, statement, &stats).await?;
+        let (memory, runtime) = self.runtime_of_query();
+        let frame = self.frame(tenant, statement, &stats, (&memory, runtime)).await?;
         let schema = Arc::new(frame.schema().as_arrow().clone());
         let stream = frame.execute_stream().await.map_err(from_datafusion)?;
         let stream = stream.map(|batch| batch.map_err(from_datafusion)).boxed();
-        let stream = self.guard(stream, admitted);
-        Ok(QueryOutput { kind: OutputKind::Table(schema), stream, stats, warnings: Vec::new() })
+        let stream = self.guard(stream, admitted, memory.clone());
+        let kind = OutputKind::Table(schema);
+        Ok(QueryOutput { kind, stream, stats, memory, warnings: Vec::new() })
     }
 
     /// The columns a SQL statement would return; nothing is read.
     pub async fn sql_schema(&self, tenant: &str, statement: &str) -> Result<SchemaRef, Error> {
-        let frame = self.frame(tenant, statement, &Arc::default()).await?;
+        let (memory, runtime) = self.runtime_of_query();
+        let frame = self.frame(tenant, statement, &Arc::default(), (&memory, runtime)).await?;
         Ok(Arc::new(frame.schema().as_arrow().clone()))
     }
 
     /// The tables and views that SQL can name, each with its columns.
     pub async fn sql_tables(&self, tenant: &str) -> Result<Vec<(String, SchemaRef)>, Error> {
-        let context = self.sql_context(tenant, &Arc::default()).await?;
+        let (memory, runtime) = self.runtime_of_query();
+        let context = self.sql_context(tenant, &Arc::default(), (&memory, runtime)).await?;
         let mut tables = Vec::new();
         for name in views::NAMES {
             let view = context.table_provider(*name).await.map_err(from_datafusion)?;
@@ -71,6 +82,7 @@ impl Session {
         tenant: &str,
         statement: &str,
         stats: &Arc<QueryStats>,
+        surroundings: Surroundings<'_>,
     ) -> Result<datafusion::dataframe::DataFrame, Error> {
         if statement.len() > STATEMENT_BYTES_MAX {
             let message = format!(
@@ -83,7 +95,7 @@ impl Session {
             .with_allow_ddl(false)
             .with_allow_dml(false)
             .with_allow_statements(false);
-        let context = self.sql_context(tenant, stats).await?;
+        let context = self.sql_context(tenant, stats, surroundings).await?;
         let frame = context.sql_with_options(statement, read_only).await;
         frame.map_err(|error| match from_datafusion(error) {
             error if error.kind() == ErrorKind::Internal => {
@@ -98,6 +110,7 @@ impl Session {
         &self,
         tenant: &str,
         stats: &Arc<QueryStats>,
+        (memory, runtime): Surroundings<'_>,
     ) -> Result<SessionContext, Error> {
         let snapshot = Arc::new(self.store.snapshot(tenant));
         let catalogs = Arc::new(MemoryCatalogProviderList::new());
@@ -106,11 +119,12 @@ impl Session {
         let register = |name, schema: Arc<MemorySchemaProvider>| {
             catalog.register_schema(name, schema).map_err(from_datafusion)
         };
-        register(LAKE, self.lake(&snapshot, stats)?)?;
+        register(LAKE, lake(&snapshot, stats, memory, &runtime)?)?;
         register(SCHEMA, Arc::clone(&public))?;
         catalogs.register_catalog(CATALOG.to_owned(), catalog);
         let state = SessionStateBuilder::new_from_existing(self.state.clone())
             .with_catalog_list(catalogs)
+            .with_runtime_env(runtime)
             .build();
         let context = SessionContext::new_with_state(state);
         for (name, definition) in views::DEFINITIONS {
@@ -120,33 +134,27 @@ impl Session {
         }
         Ok(context)
     }
+}
 
-    fn lake(
-        &self,
-        snapshot: &Arc<Snapshot>,
-        stats: &Arc<QueryStats>,
-    ) -> Result<Arc<MemorySchemaProvider>, Error> {
-        let lake = Arc::new(MemorySchemaProvider::new());
-        for table in Table::ALL {
-            let provider = SnapshotTable::new(
-                Arc::clone(snapshot),
-                table,
-                Arc::clone(&self.runtime),
-                Arc::clone(stats),
-            );
-            let name = table.name().to_owned();
-            lake.register_table(name, Arc::new(provider)).map_err(from_datafusion)?;
-        }
-        for (name, batch) in
-            [("series", views::series(snapshot)), ("streams", views::streams(snapshot))]
-        {
-            let batch = batch.map_err(|error| from_datafusion(error.into()))?;
-            let table = MemTable::try_new(batch.schema(), vec![vec![batch]]);
-            let table = table.map_err(from_datafusion)?;
-            lake.register_table(name.to_owned(), Arc::new(table)).map_err(from_datafusion)?;
-        }
-        Ok(lake)
+fn lake(
+    snapshot: &Arc<Snapshot>,
+    stats: &Arc<QueryStats>,
+    memory: &QueryMemory,
+    runtime: &Arc<RuntimeEnv>,
+) -> Result<Arc<MemorySchemaProvider>, Error> {
+    let lake = Arc::new(MemorySchemaProvider::new());
+    for table in Table::ALL {
+        let provider =
+            SnapshotTable::new(Arc::clone(snapshot), table, Arc::clone(runtime), Arc::clone(stats));
+        let name = table.name().to_owned();
+        lake.register_table(name, Arc::new(provider)).map_err(from_datafusion)?;
     }
+    for (name, of) in [("series", Signal::Metrics), ("streams", Signal::Logs)] {
+        let table = IndexTable::new(snapshot, of, memory.clone());
+        let table = table.map_err(|error| from_datafusion(error.into()))?;
+        lake.register_table(name.to_owned(), Arc::new(table)).map_err(from_datafusion)?;
+    }
+    Ok(lake)
 }
 
 #[cfg(test)]

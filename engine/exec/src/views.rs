@@ -3,10 +3,19 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use schemas::model::METRIC_NAME;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use schemas::model::{METRIC_NAME, Signal, TimeRange};
 use storage::{SeriesEntry, Snapshot};
 
+use crate::Error;
+use crate::lower::from_datafusion;
+use crate::memory::{Held, QueryMemory};
 use crate::operators::label_maps;
 
 /// The views, in the order in which [`DEFINITIONS`] may build on each other.
@@ -63,27 +72,93 @@ pub(crate) const DEFINITIONS: &[(&str, &str)] = &[
     ),
 ];
 
-/// All series of the index, one row each.
-pub(crate) fn series(snapshot: &Snapshot) -> Result<RecordBatch, ArrowError> {
-    let entries = snapshot.series.resolve(&[], &schemas::model::TimeRange::ALL);
-    let label = |name: &str| text(&entries, |entry| entry.labels.get(name));
+/// A label index as a table: made when it is read, within the query's memory.
+#[derive(Debug)]
+pub(crate) struct IndexTable {
+    snapshot: Arc<Snapshot>,
+    of: Signal,
+    memory: QueryMemory,
+    schema: SchemaRef,
+}
+
+/// Memory of a row beside its entry: ids and texts, once in the entry and once in the columns.
+const ROW_BYTES: usize = 1_024;
+
+impl IndexTable {
+    /// The series of a snapshot, or the streams if `of` says logs.
+    pub(crate) fn new(
+        snapshot: &Arc<Snapshot>,
+        of: Signal,
+        memory: QueryMemory,
+    ) -> Result<Self, ArrowError> {
+        let none = Vec::new();
+        let schema = match of {
+            Signal::Logs => streams(snapshot, &none)?.schema(),
+            _ => series(&none)?.schema(),
+        };
+        Ok(Self { snapshot: Arc::clone(snapshot), of, memory, schema })
+    }
+
+    fn rows(&self) -> Result<(RecordBatch, Held), Error> {
+        let index = match self.of {
+            Signal::Logs => &self.snapshot.streams,
+            _ => &self.snapshot.series,
+        };
+        let held = self.memory.hold("label index");
+        let entries =
+            index.resolve_within(&[], &TimeRange::ALL, |count| held.grow(count * ROW_BYTES))?;
+        let batch = match self.of {
+            Signal::Logs => streams(&self.snapshot, &entries),
+            _ => series(&entries),
+        };
+        let batch = batch.map_err(|error| from_datafusion(error.into()))?;
+        held.resize(batch.get_array_memory_size())?;
+        Ok((batch, held))
+    }
+}
+
+#[async_trait]
+impl TableProvider for IndexTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+        let (batch, held) = self.rows()?;
+        // The query holds the rows until it ends.
+        self.memory.keep(held);
+        let schema = batch.schema();
+        Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], schema, projection.cloned())?)
+    }
+}
+
+fn series(entries: &[SeriesEntry]) -> Result<RecordBatch, ArrowError> {
+    let label = |name: &str| text(entries, |entry| entry.labels.get(name));
     RecordBatch::try_from_iter_with_nullable([
-        ("series_id", ids(&entries), false),
+        ("series_id", ids(entries), false),
         ("metric_name", label(METRIC_NAME), true),
         ("labels", label_maps(entries.iter().map(|entry| &entry.labels)), false),
         ("service_name", label("service_name"), true),
         ("job", label("job"), true),
         ("instance", label("instance"), true),
-        ("type", text(&entries, |entry| Some(&entry.info.kind)), true),
-        ("unit", text(&entries, |entry| Some(&entry.info.unit)), true),
-        ("help", text(&entries, |entry| Some(&entry.info.help)), true),
-        ("temporality", text(&entries, |entry| Some(&entry.info.temporality)), true),
+        ("type", text(entries, |entry| Some(&entry.info.kind)), true),
+        ("unit", text(entries, |entry| Some(&entry.info.unit)), true),
+        ("help", text(entries, |entry| Some(&entry.info.help)), true),
+        ("temporality", text(entries, |entry| Some(&entry.info.temporality)), true),
     ])
 }
 
-/// All streams of the index, one row each.
-pub(crate) fn streams(snapshot: &Snapshot) -> Result<RecordBatch, ArrowError> {
-    let entries = snapshot.streams.resolve(&[], &schemas::model::TimeRange::ALL);
+fn streams(snapshot: &Snapshot, entries: &[SeriesEntry]) -> Result<RecordBatch, ArrowError> {
     let infos: Vec<_> = entries.iter().map(|entry| snapshot.streams.stream(entry.id)).collect();
     let resources: StringArray = infos
         .iter()
@@ -92,7 +167,7 @@ pub(crate) fn streams(snapshot: &Snapshot) -> Result<RecordBatch, ArrowError> {
     let services: StringArray =
         infos.iter().map(|info| info.as_ref().map(|info| info.service.as_ref())).collect();
     RecordBatch::try_from_iter_with_nullable([
-        ("stream_id", ids(&entries), false),
+        ("stream_id", ids(entries), false),
         ("labels", label_maps(entries.iter().map(|entry| &entry.labels)), false),
         ("service_name", Arc::new(services) as ArrayRef, true),
         ("resource_attributes", Arc::new(resources) as ArrayRef, true),

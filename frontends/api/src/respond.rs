@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use exec::QueryStats;
+use exec::{Held, QueryStats};
 use futures::StreamExt;
 use tokio::time::Instant;
 
@@ -33,6 +33,11 @@ pub(crate) trait Encode: Send + 'static {
 
     /// Some rows.
     fn rows(&mut self, rows: &RecordBatch, out: &mut Self::Buffer) -> Result<(), Error>;
+
+    /// Bytes of the rows that were taken and are not written yet.
+    fn held_bytes(&self) -> usize {
+        0
+    }
 
     /// What stands behind the rows.
     fn close(&mut self, end: &End, out: &mut Self::Buffer);
@@ -76,10 +81,17 @@ pub(crate) async fn stream(
     encoder: impl Encode,
     content_type: &'static str,
 ) -> Result<Response, Error> {
-    let Output { batches, stats, warnings, started, .. } = output;
+    let Output { batches, stats, warnings, memory, started, .. } = output;
     let read = ReadStats(Arc::clone(&stats));
     let end = End { stats, warnings, started };
-    let mut writer = Writer { batches, encoder, end, rest: None, stage: Stage::Opening };
+    let mut writer = Writer {
+        batches,
+        encoder,
+        end,
+        rest: None,
+        stage: Stage::Opening,
+        held: memory.hold("answer"),
+    };
     let first = writer.next_chunk().await?;
     let first = futures::stream::iter(first.map(Ok));
     let rest = futures::stream::unfold(writer, |mut writer| async move {
@@ -127,6 +139,8 @@ struct Writer<E> {
     /// Rows of the current batch that are not written yet.
     rest: Option<RecordBatch>,
     stage: Stage,
+    /// Memory of what is gathered; when it is written, it is held twice.
+    held: Held,
 }
 
 enum Stage {
@@ -151,6 +165,7 @@ impl<E: Encode> Writer<E> {
                 break;
             };
             self.encoder.rows(&rows, &mut out)?;
+            self.held.resize(out.bytes() + 2 * self.encoder.held_bytes())?;
         }
         Ok(Some(out.into()))
     }

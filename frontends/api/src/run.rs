@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
-use exec::{OutputKind, QueryOutput, QueryStats};
+use exec::{OutputKind, QueryMemory, QueryOutput, QueryStats};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use plan::node::{Limit, Query};
@@ -19,6 +19,8 @@ pub(crate) struct Output {
     pub(crate) batches: Batches,
     pub(crate) stats: Arc<QueryStats>,
     pub(crate) warnings: Vec<String>,
+    /// The query's memory: what is gathered of the answer is taken from it.
+    pub(crate) memory: QueryMemory,
     /// When the query began.
     pub(crate) started: Instant,
 }
@@ -62,12 +64,12 @@ impl Output {
         started: Instant,
         deadline: Instant,
     ) -> Result<Self, Error> {
-        let QueryOutput { kind, stream, stats, warnings } = output;
+        let QueryOutput { kind, stream, stats, memory, warnings } = output;
         // The first look at an empty answer ends the stream, which may not be polled again.
         let rest = stream.fuse().boxed();
         let mut batches = Batches { first: None, rest, deadline };
         batches.first = batches.next().await?;
-        Ok(Self { kind, batches, stats, warnings, started })
+        Ok(Self { kind, batches, stats, warnings, memory, started })
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use datafusion::execution::SessionState;
 use datafusion::functions::expr_fn::{contains, regexp_like};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, col, lit, not};
@@ -47,11 +46,7 @@ pub(super) fn window(node: Window, ctx: &Context) -> Result<Arc<dyn ExecutionPla
 }
 
 /// Lines that a pipeline keeps.
-pub(super) fn lines(
-    root: Node,
-    ctx: &Context,
-    state: &SessionState,
-) -> Result<(OutputKind, BatchStream), Error> {
+pub(super) fn lines(root: Node, ctx: &Context) -> Result<(OutputKind, BatchStream), Error> {
     let (root, limit) = match root {
         Node::Limit(node) => (*node.input, node.count),
         root => (root, ctx.limits.samples_max),
@@ -67,17 +62,17 @@ pub(super) fn lines(
     let wanted = Wanted::Lines { direction, limit };
     let rows = rows(pipeline, &scan, wanted, ctx)?;
     let plan: Arc<dyn ExecutionPlan> = Arc::new(LogLinesExec::new(rows, direction, limit));
-    Ok((OutputKind::Streams, execute(&plan, state)?))
+    Ok((OutputKind::Streams, execute(&plan, &ctx.task)?))
 }
 
 /// The rows of the selected streams, with the columns that the pipeline needs.
 fn rows(pipeline: Pipeline, node: &Scan, wanted: Wanted, ctx: &Context) -> Result<LogRows, Error> {
     let selector = &node.selector;
     let matchers = super::compile(&selector.matchers)?;
-    let entries = ctx.snapshot.streams.resolve(&matchers, &selector.range);
+    let (entries, held) = ctx.resolve(&ctx.snapshot.streams, &matchers, &selector.range)?;
     let ids: Vec<i64> = entries.iter().map(|entry| entry.id).collect();
     let selected = entries.into_iter().map(|entry| (entry.id, entry.labels)).collect();
-    let streams = Streams::new(Arc::clone(&ctx.snapshot.streams), selected);
+    let streams = Streams::new(Arc::clone(&ctx.snapshot.streams), selected, held);
     let mut filters = vec![
         col(columns::TIME_NS).gt_eq(lit(selector.range.start_ns)),
         col(columns::TIME_NS).lt(lit(selector.range.end_ns)),
@@ -137,10 +132,10 @@ pub(crate) fn stream_stats(
     range: TimeRange,
 ) -> Result<StreamStats, Error> {
     let matchers = super::compile(matchers)?;
-    let streams = ctx.snapshot.streams.resolve(&matchers, &range);
+    let streams = ctx.snapshot.streams.count(&matchers, &range);
     let all = ctx.snapshot.streams.len().max(1) as u64;
     let table = ctx.snapshot.table(Table::Logs);
-    let mut stats = StreamStats { streams: streams.len() as u64, ..Default::default() };
+    let mut stats = StreamStats { streams: streams as u64, ..Default::default() };
     // Segments do not tell streams apart, so the selected share of streams stands for the rows.
     let share = |count: u64| count * stats.streams / all;
     for segment in table.segments_in(&range) {

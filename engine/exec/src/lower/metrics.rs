@@ -16,6 +16,7 @@ use schemas::tables::{Table, columns};
 
 use super::{Context, from_datafusion};
 use crate::functions::window::Windows;
+use crate::memory::Held;
 use crate::operators::{Kernel, Leaf, Selected, SeriesWindowExec};
 use crate::roster::without_name;
 use crate::table::{ScanRequest, filter_batches, scan};
@@ -58,29 +59,28 @@ pub(crate) fn leaf(
 ) -> Result<Arc<dyn ExecutionPlan>, Error> {
     let selector = &scan.selector;
     let matchers = super::compile(&selector.matchers)?;
-    let entries = ctx.snapshot.series.resolve(&matchers, &selector.range);
-    if entries.len() > ctx.limits.series_max {
-        let message = format!(
-            "a selector matches {} series, over the limit of {} (series_max)",
-            entries.len(),
-            ctx.limits.series_max
-        );
-        return Err(Error::new(ErrorKind::Limit, message));
-    }
+    let (entries, held) = ctx.resolve(&ctx.snapshot.series, &matchers, &selector.range)?;
     let mut selected = Vec::with_capacity(entries.len());
     for entry in &entries {
         let labels = if keep_name { entry.labels.clone() } else { without_name(&entry.labels) };
         let ordinal = ctx.roster.ordinal(&labels)?;
         selected.push(Selected { key: (entry.metric_id, entry.id), ordinal });
     }
-    let inputs =
-        if selected.is_empty() { Vec::new() } else { samples(&selected, selector.range, ctx)? };
+    drop((entries, held));
+    let held = ctx.memory.hold("samples");
+    held.grow(selected.len() * size_of::<Selected>())?;
+    let inputs = if selected.is_empty() {
+        Vec::new()
+    } else {
+        samples(&selected, selector.range, ctx, &held)?
+    };
     let leaf = Leaf {
         selected,
         kernel,
         windows,
         samples_max: ctx.limits.samples_max,
         stats: Arc::clone(&ctx.stats),
+        held,
     };
     Ok(Arc::new(SeriesWindowExec::new(inputs, leaf)))
 }
@@ -90,6 +90,7 @@ fn samples(
     selected: &[Selected],
     range: TimeRange,
     ctx: &Context,
+    held: &Held,
 ) -> Result<Vec<Arc<dyn ExecutionPlan>>, Error> {
     let table = ctx.snapshot.table(Table::MetricSamples);
     let cut = table
@@ -105,7 +106,7 @@ fn samples(
     };
     let scanned = scan(request, &ctx.runtime, &ctx.stats).map_err(from_datafusion)?;
     let mut inputs: Vec<Arc<dyn ExecutionPlan>> = scanned.segments.into_iter().collect();
-    if let Some(batch) = buffered(&table.batches, selected, range).map_err(from_datafusion)? {
+    if let Some(batch) = buffered(&table.batches, selected, range, held).map_err(from_datafusion)? {
         let schema = batch.schema();
         let memory = MemorySourceConfig::try_new_exec(&[vec![batch]], schema, None);
         inputs.push(memory.map_err(from_datafusion)?);
@@ -155,6 +156,7 @@ fn buffered(
     batches: &[RecordBatch],
     selected: &[Selected],
     range: TimeRange,
+    held: &Held,
 ) -> datafusion::error::Result<Option<RecordBatch>> {
     let wanted: HashSet<i64, ahash::RandomState> =
         selected.iter().map(|series| series.key.1).collect();
@@ -168,6 +170,10 @@ fn buffered(
         BooleanArray::from_iter(series.iter().zip(times.iter()).map(|row| Some(keep(row))))
     })?;
     let Some(first) = kept.first() else { return Ok(None) };
+    // The rows kept, the same together, their order, and the same sorted, which stays.
+    let bytes: usize = kept.iter().map(RecordBatch::get_array_memory_size).sum();
+    let before = held.bytes();
+    held.grow(bytes * 4)?;
     let batch = concat_batches(&first.schema(), &kept)?;
     let metric = batch.column(0).as_primitive::<Int64Type>().values();
     let series = batch.column(1).as_primitive::<Int64Type>().values();
@@ -180,5 +186,7 @@ fn buffered(
         let row = *row as usize;
         (metric[row], series[row], time[row])
     });
-    Ok(Some(take_record_batch(&batch, &UInt32Array::from(order))?))
+    let sorted = take_record_batch(&batch, &UInt32Array::from(order))?;
+    held.resize(before + sorted.get_array_memory_size())?;
+    Ok(Some(sorted))
 }

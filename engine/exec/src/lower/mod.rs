@@ -22,9 +22,13 @@ mod traces;
 
 use std::sync::Arc;
 
+use datafusion::execution::TaskContext;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use storage::Snapshot;
+use parquet::errors::ParquetError;
+use schemas::model::{CompiledMatcher, TimeRange};
+use storage::{LabelIndex, SeriesEntry, Snapshot};
 
+use crate::memory::{Held, QueryMemory};
 use crate::output::QueryStats;
 use crate::roster::Roster;
 use crate::{Error, ErrorKind, Limits};
@@ -47,7 +51,38 @@ pub(crate) struct Context {
     pub(crate) limits: Limits,
     /// DataFusion's memory pool, caches and stores.
     pub(crate) runtime: Arc<RuntimeEnv>,
+    /// What plans are executed with: the same pool, caches and stores.
+    pub(crate) task: Arc<TaskContext>,
+    /// The query's memory: the same pool.
+    pub(crate) memory: QueryMemory,
 }
+
+impl Context {
+    /// The entries of an index that matchers select, with a part of the query's memory that
+    /// stands for them; refused before they are made if there are too many.
+    pub(crate) fn resolve(
+        &self,
+        index: &LabelIndex,
+        matchers: &[CompiledMatcher],
+        range: &TimeRange,
+    ) -> Result<(Vec<SeriesEntry>, Held), Error> {
+        let held = self.memory.hold("series");
+        let entries = index.resolve_within(matchers, range, |count| {
+            if count > self.limits.series_max {
+                let message = format!(
+                    "a selector matches {count} series, over the limit of {} (series_max)",
+                    self.limits.series_max
+                );
+                return Err(Error::new(ErrorKind::Limit, message));
+            }
+            held.grow(count * (SeriesEntry::BYTES + LABELS_EXPECTED * SeriesEntry::LABEL_BYTES))
+        })?;
+        Ok((entries, held))
+    }
+}
+
+/// Labels that a series is reckoned with before it is known.
+const LABELS_EXPECTED: usize = 10;
 
 /// An error for a plan that no language should have made.
 pub(crate) fn impossible(what: &str) -> Error {
@@ -58,15 +93,13 @@ pub(crate) fn impossible(what: &str) -> Error {
 pub(crate) fn from_datafusion(error: datafusion::error::DataFusionError) -> Error {
     use datafusion::error::DataFusionError as D;
     match error {
-        D::External(inner) => match inner.downcast::<Error>() {
-            Ok(ours) => *ours,
-            Err(other) => Error::with_source(ErrorKind::Internal, other.to_string(), other),
+        D::External(inner) => from_external(inner),
+        D::ParquetError(inner) => match *inner {
+            ParquetError::External(inner) => from_external(inner),
+            other => Error::with_source(ErrorKind::Internal, other.to_string(), other),
         },
         D::ArrowError(inner, _) => match *inner {
-            arrow::error::ArrowError::ExternalError(inner) => match inner.downcast::<Error>() {
-                Ok(ours) => *ours,
-                Err(other) => Error::with_source(ErrorKind::Internal, other.to_string(), other),
-            },
+            arrow::error::ArrowError::ExternalError(inner) => from_external(inner),
             other => Error::with_source(ErrorKind::Internal, other.to_string(), other),
         },
         D::Context(_, inner) => from_datafusion(*inner),
@@ -78,13 +111,36 @@ pub(crate) fn from_datafusion(error: datafusion::error::DataFusionError) -> Erro
             Error::new(ErrorKind::Invalid, error.strip_backtrace())
         }
         D::NotImplemented(message) => Error::new(ErrorKind::Invalid, message),
-        D::Shared(inner) => Error::new(ErrorKind::Internal, inner.to_string()),
+        D::Shared(inner) => shared(&inner),
         D::ObjectStore(inner) => Error::with_source(
             ErrorKind::Unavailable,
             format!("the object store did not answer: {inner}"),
             inner,
         ),
         other => Error::with_source(ErrorKind::Internal, other.strip_backtrace(), other),
+    }
+}
+
+/// An error that several operators were told of, which is why it cannot be taken apart.
+fn shared(error: &datafusion::error::DataFusionError) -> Error {
+    use datafusion::error::DataFusionError as D;
+    let text = error.to_string();
+    match error.find_root() {
+        D::ResourcesExhausted(_) => {
+            Error::new(ErrorKind::Limit, format!("the query needs too much memory: {text}"))
+        }
+        D::External(inner) => {
+            let kind = inner.downcast_ref::<Error>().map_or(ErrorKind::Internal, Error::kind);
+            Error::new(kind, text)
+        }
+        _ => Error::new(ErrorKind::Internal, text),
+    }
+}
+
+fn from_external(error: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    match error.downcast::<Error>() {
+        Ok(ours) => *ours,
+        Err(other) => Error::with_source(ErrorKind::Internal, other.to_string(), other),
     }
 }
 

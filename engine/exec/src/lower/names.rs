@@ -4,25 +4,22 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use datafusion::execution::SessionState;
 use futures::StreamExt;
 use plan::Node;
 use plan::node::{Distinct, DistinctOf, Scan};
-use schemas::model::{Labels, Signal};
+use schemas::model::{CompiledMatcher, Labels, Signal, TimeRange};
 use schemas::tables::columns as stored;
+use storage::LabelIndex;
 
 use super::{Context, from_datafusion, impossible};
 use crate::Error;
+use crate::memory::Held;
 use crate::operators::label_maps;
 use crate::output::{OutputKind, columns};
 use crate::session::BatchStream;
 
 /// Runs a query for names.
-pub(crate) async fn names(
-    root: Node,
-    ctx: Context,
-    state: &SessionState,
-) -> Result<(OutputKind, BatchStream), Error> {
+pub(crate) async fn names(root: Node, ctx: Context) -> Result<(OutputKind, BatchStream), Error> {
     let (root, limit) = match root {
         Node::Limit(node) => (*node.input, node.count),
         root => (root, usize::MAX),
@@ -33,8 +30,11 @@ pub(crate) async fn names(
     let batch = match &distinct.of {
         DistinctOf::LabelNames => texts(label_names(&distinct, &ctx)?, limit)?,
         DistinctOf::LabelValues(name) => texts(label_values(&distinct, name, &ctx)?, limit)?,
-        DistinctOf::LabelSets => sets(label_sets(&distinct, &ctx)?, limit)?,
-        _ => return super::traces::names(distinct, limit, ctx, state).await,
+        DistinctOf::LabelSets => {
+            let (found, _held) = label_sets(&distinct, &ctx)?;
+            sets(&found, limit)?
+        }
+        _ => return super::traces::names(distinct, limit, ctx).await,
     };
     Ok((OutputKind::Names, one_batch(batch)))
 }
@@ -42,7 +42,7 @@ pub(crate) async fn names(
 /// A constant text.
 pub(crate) fn text(root: Node) -> Result<(OutputKind, BatchStream), Error> {
     let Node::Text(text) = root else { return Err(impossible("a text that is none")) };
-    Ok((OutputKind::Text, one_batch(texts(BTreeSet::from([text]), 1)?)))
+    Ok((OutputKind::Text, one_batch(texts([text], 1)?)))
 }
 
 /// A stream of one batch.
@@ -50,11 +50,11 @@ pub(super) fn one_batch(batch: RecordBatch) -> BatchStream {
     futures::stream::once(async move { Ok(batch) }).boxed()
 }
 
-/// Calls `each` for the labels of every series or stream that one of the inputs selects.
-fn for_each_set(
+/// Calls `each` with the index, the matchers and the range of every input.
+fn for_each_selector(
     distinct: &Distinct,
     ctx: &Context,
-    mut each: impl FnMut(Labels),
+    mut each: impl FnMut(&LabelIndex, &[CompiledMatcher], &TimeRange) -> Result<(), Error>,
 ) -> Result<(), Error> {
     for input in &distinct.inputs {
         let Node::Scan(Scan { selector }) = input else {
@@ -65,52 +65,64 @@ fn for_each_set(
             Signal::Logs => &ctx.snapshot.streams,
             Signal::Traces => return Err(impossible("labels of spans")),
         };
-        let matchers = super::compile(&selector.matchers)?;
-        for entry in index.resolve(&matchers, &selector.range) {
-            each(entry.labels);
-        }
+        each(index, &super::compile(&selector.matchers)?, &selector.range)?;
     }
     Ok(())
 }
 
-fn label_names(distinct: &Distinct, ctx: &Context) -> Result<BTreeSet<String>, Error> {
-    let mut names: BTreeSet<Arc<str>> = BTreeSet::new();
-    for_each_set(distinct, ctx, |labels| {
-        for label in &labels {
-            if !names.contains(&label.name) {
-                names.insert(Arc::clone(&label.name));
-            }
-        }
+fn label_names(distinct: &Distinct, ctx: &Context) -> Result<BTreeSet<Arc<str>>, Error> {
+    let mut names = BTreeSet::new();
+    for_each_selector(distinct, ctx, |index, matchers, range| {
+        names.extend(index.label_names(matchers, range));
+        Ok(())
     })?;
-    Ok(names.iter().map(|name| name.to_string()).collect())
+    Ok(names)
 }
 
-fn label_values(distinct: &Distinct, name: &str, ctx: &Context) -> Result<BTreeSet<String>, Error> {
+fn label_values(
+    distinct: &Distinct,
+    name: &str,
+    ctx: &Context,
+) -> Result<BTreeSet<Arc<str>>, Error> {
+    let held = ctx.memory.hold("label values");
     let mut values = BTreeSet::new();
-    for_each_set(distinct, ctx, |labels| {
-        if let Some(value) = labels.get(name)
-            && !values.contains(value)
-        {
-            values.insert(value.to_owned());
-        }
+    for_each_selector(distinct, ctx, |index, matchers, range| {
+        let found = index.label_values(name, matchers, range);
+        // Each is in the list, in the set, and as bytes in the answer.
+        held.grow(found.iter().map(|value| 2 * VALUE_BYTES + value.len()).sum())?;
+        values.extend(found);
+        Ok(())
     })?;
     Ok(values)
 }
 
-fn label_sets(distinct: &Distinct, ctx: &Context) -> Result<BTreeSet<Labels>, Error> {
+fn label_sets(distinct: &Distinct, ctx: &Context) -> Result<(BTreeSet<Labels>, Held), Error> {
+    let all = ctx.memory.hold("label sets");
     let mut sets = BTreeSet::new();
-    for_each_set(distinct, ctx, |labels| {
-        sets.insert(labels);
+    for_each_selector(distinct, ctx, |index, matchers, range| {
+        let (entries, held) = ctx.resolve(index, matchers, range)?;
+        all.grow(held.bytes())?;
+        sets.extend(entries.into_iter().map(|entry| entry.labels));
+        Ok(())
     })?;
-    Ok(sets)
+    // Each is written once more, into the answer.
+    let texts = sets.iter().flatten().map(|label| label.name.len() + label.value.len());
+    all.grow(texts.sum::<usize>() * 2)?;
+    Ok((sets, all))
 }
 
-fn texts(names: BTreeSet<String>, limit: usize) -> Result<RecordBatch, Error> {
+/// Memory of a text beside its bytes.
+const VALUE_BYTES: usize = 2 * size_of::<Arc<str>>();
+
+fn texts(
+    names: impl IntoIterator<Item = impl AsRef<str>>,
+    limit: usize,
+) -> Result<RecordBatch, Error> {
     let names: StringArray = names.into_iter().take(limit).map(Some).collect();
     batch([(columns::NAME, Arc::new(names) as ArrayRef)])
 }
 
-fn sets(sets: BTreeSet<Labels>, limit: usize) -> Result<RecordBatch, Error> {
+fn sets(sets: &BTreeSet<Labels>, limit: usize) -> Result<RecordBatch, Error> {
     batch([(stored::LABELS, label_maps(sets.iter().take(limit)))])
 }
 

@@ -1,6 +1,5 @@
 //! Queries whose answer is rows: log lines, spans, traces.
 
-use datafusion::execution::SessionState;
 use plan::{Node, Shape};
 use schemas::model::Signal;
 
@@ -10,14 +9,10 @@ use crate::output::OutputKind;
 use crate::session::BatchStream;
 
 /// Runs a query for rows.
-pub(crate) async fn rows(
-    root: Node,
-    ctx: Context,
-    state: &SessionState,
-) -> Result<(OutputKind, BatchStream), Error> {
+pub(crate) async fn rows(root: Node, ctx: Context) -> Result<(OutputKind, BatchStream), Error> {
     match root.shape() {
-        Shape::Rows(Signal::Logs) => logs::lines(root, &ctx, state),
-        Shape::Rows(Signal::Traces) | Shape::Spansets => traces::rows(root, ctx, state).await,
+        Shape::Rows(Signal::Logs) => logs::lines(root, &ctx),
+        Shape::Rows(Signal::Traces) | Shape::Spansets => traces::rows(root, ctx).await,
         _ => Err(impossible("rows of metrics")),
     }
 }

@@ -13,7 +13,7 @@ use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::ScalarValue;
 use datafusion::error::Result as DataFusionResult;
-use datafusion::execution::{SendableRecordBatchStream, SessionState};
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
@@ -42,11 +42,7 @@ const SUMMARY_MARGIN_NS: i64 = 3_600 * NANOS_PER_SECOND;
 const TRACE_SPANS_MAX: usize = 200_000;
 
 /// Spans of a trace, or traces that match.
-pub(super) async fn rows(
-    root: Node,
-    ctx: Context,
-    state: &SessionState,
-) -> Result<(OutputKind, BatchStream), Error> {
+pub(super) async fn rows(root: Node, ctx: Context) -> Result<(OutputKind, BatchStream), Error> {
     let (root, limit) = match root {
         Node::Limit(node) => (*node.input, node.count),
         root => (root, TRACES_DEFAULT),
@@ -56,14 +52,13 @@ pub(super) async fn rows(
         Node::Sort(node) => *node.input,
         root => root,
     };
-    let state = state.clone();
     if root.shape() == Shape::Spansets {
         let search = Arc::new(Search::compile(root)?);
-        let answer = async move { run_search(&search, limit, &ctx, &state).await };
+        let answer = async move { run_search(&search, limit, &ctx).await };
         return Ok((OutputKind::Traces, futures::stream::once(answer).boxed()));
     }
     let (range, predicate) = spans_of(root)?;
-    Ok((OutputKind::Spans, spans(range, predicate, &ctx, &state)?))
+    Ok((OutputKind::Spans, spans(range, predicate, &ctx)?))
 }
 
 /// Names and values of span attributes.
@@ -71,9 +66,7 @@ pub(super) async fn names(
     distinct: Distinct,
     limit: usize,
     ctx: Context,
-    state: &SessionState,
 ) -> Result<(OutputKind, BatchStream), Error> {
-    let state = state.clone();
     let answer = async move {
         let mut names = Names::new(distinct.of, limit);
         let layout = ctx.snapshot.layout(Table::Spans);
@@ -83,7 +76,7 @@ pub(super) async fn names(
             if let Some(predicate) = &predicate {
                 wanted.extend(spansets::columns_of(predicate, layout.schema()));
             }
-            let mut batches = read(&projection(&wanted, &layout), range, None, &ctx, &state)?;
+            let mut batches = read(&projection(&wanted, &layout), range, None, &ctx)?;
             while let Some(batch) = batches.next().await {
                 let batch = keep(batch.map_err(from_datafusion)?, predicate.as_ref())?;
                 names.push(&batch)?;
@@ -98,11 +91,10 @@ async fn run_search(
     search: &Arc<Search>,
     limit: usize,
     ctx: &Context,
-    state: &SessionState,
 ) -> Result<RecordBatch, Error> {
     let range = search.range();
-    let mut collector = search.collector(limit);
-    let mut candidates = candidates(search, range, ctx, state)?;
+    let mut collector = search.collector(limit, ctx.memory.hold("spans"));
+    let mut candidates = candidates(search, range, ctx)?;
     while let Some(rows) = candidates.next().await {
         collector.push(&rows.map_err(from_datafusion)?)?;
     }
@@ -114,8 +106,7 @@ async fn run_search(
         };
         let filter = trace_filter(&found);
         let layout = ctx.snapshot.layout(Table::Spans);
-        let mut rows =
-            read(&projection(SUMMARY_COLUMNS, &layout), around, Some(filter), ctx, state)?;
+        let mut rows = read(&projection(SUMMARY_COLUMNS, &layout), around, Some(filter), ctx)?;
         while let Some(batch) = rows.next().await {
             collector.push_summary(&batch.map_err(from_datafusion)?)?;
         }
@@ -128,7 +119,6 @@ fn candidates(
     search: &Arc<Search>,
     range: TimeRange,
     ctx: &Context,
-    state: &SessionState,
 ) -> Result<SendableRecordBatchStream, Error> {
     let layout = ctx.snapshot.layout(Table::Spans);
     let columns = projection(&search.columns(layout.schema()), &layout);
@@ -137,11 +127,11 @@ fn candidates(
     let mut builder =
         datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder::new(schema, 2);
     let permits = Arc::new(tokio::sync::Semaphore::new(
-        state.config().options().execution.target_partitions.max(1),
+        ctx.task.session_config().options().execution.target_partitions.max(1),
     ));
     for partition in 0..plan.output_partitioning().partition_count() {
         let (search, plan, permits) = (Arc::clone(search), Arc::clone(&plan), Arc::clone(&permits));
-        let (sender, context) = (builder.tx(), state.task_ctx());
+        let (sender, context) = (builder.tx(), Arc::clone(&ctx.task));
         builder.spawn(async move {
             let Ok(_running) = permits.acquire_owned().await else { return Ok(()) };
             let mut rows = plan.execute(partition, context)?;
@@ -177,12 +167,11 @@ fn spans(
     range: TimeRange,
     predicate: Option<plan::Expr>,
     ctx: &Context,
-    state: &SessionState,
 ) -> Result<BatchStream, Error> {
     let layout = ctx.snapshot.layout(Table::Spans);
     let all: Vec<usize> = (0..layout.schema().fields().len()).collect();
     let filter = predicate.as_ref().and_then(trace_id_of).map(|id| trace_filter(&[id]));
-    let batches = read(&all, range, filter, ctx, state)?;
+    let batches = read(&all, range, filter, ctx)?;
     let mut returned = 0;
     let kept = batches.map(move |batch| {
         let batch = keep(batch.map_err(from_datafusion)?, predicate.as_ref())?;
@@ -246,12 +235,11 @@ fn read(
     range: TimeRange,
     filter: Option<Expr>,
     ctx: &Context,
-    state: &SessionState,
 ) -> Result<futures::stream::BoxStream<'static, DataFusionResult<RecordBatch>>, Error> {
     let plan = plan_read(projection, range, filter, ctx)?;
     let plan: Arc<dyn ExecutionPlan> = Arc::new(CoalescePartitionsExec::new(plan));
     let stats = Arc::clone(&ctx.stats);
-    let batches = plan.execute(0, state.task_ctx()).map_err(from_datafusion)?;
+    let batches = plan.execute(0, Arc::clone(&ctx.task)).map_err(from_datafusion)?;
     let counted = batches.inspect(move |batch| {
         if let Ok(batch) = batch {
             stats.rows_read.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);

@@ -30,7 +30,8 @@ pub(super) async fn collect(
     let mut batches = Vec::new();
     while let Some(batch) = stream.next().await {
         let batch = batch?;
-        reserved.try_grow(batch.get_array_memory_size())?;
+        // Whoever collects tiles makes rows of them.
+        reserved.try_grow(2 * batch.get_array_memory_size())?;
         batches.push(batch);
     }
     Ok(Collected { batches, _reserved: reserved })

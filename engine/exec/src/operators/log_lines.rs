@@ -11,9 +11,10 @@ use futures::StreamExt;
 use schemas::model::{Direction, Labels};
 use schemas::tables::{columns as stored, label_map};
 
-use super::log_rows::LogRows;
+use super::log_rows::{Kept, LABEL_BYTES, LogRows};
 use super::node::{channel, execution_plan, single_partition};
 use super::series_output::label_maps;
+use crate::memory::QueryMemory;
 use crate::output::columns;
 use crate::pipeline::{PipelineBatch, PipelineRows};
 use crate::{Error, ErrorKind};
@@ -38,6 +39,34 @@ struct Line {
     parsed: Labels,
 }
 
+impl Line {
+    fn bytes(&self) -> usize {
+        let labels = self.stream.len() + self.metadata.len() + self.parsed.len();
+        let texts = self.metadata.iter().chain(&self.parsed).map(|label| label.value.len());
+        size_of::<Self>() + self.line.capacity() + labels * LABEL_BYTES + texts.sum::<usize>()
+    }
+}
+
+/// The first lines of those met.
+struct Lines {
+    /// In order, at most `limit`.
+    lines: Vec<Line>,
+    direction: Direction,
+    limit: usize,
+}
+
+impl Kept for Lines {
+    fn bytes(&self) -> usize {
+        self.lines.iter().map(Line::bytes).sum()
+    }
+
+    fn joins(last: &mut Self, next: &mut Self) -> bool {
+        last.lines.append(&mut next.lines);
+        keep_first(&mut last.lines, last.direction, last.limit);
+        true
+    }
+}
+
 impl LogLinesExec {
     /// At most `limit` rows, oldest first if `direction` is forward.
     pub(crate) fn new(rows: LogRows, direction: Direction, limit: usize) -> Self {
@@ -58,20 +87,22 @@ impl LogLinesExec {
 
     fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let (direction, limit) = (self.direction, self.limit);
+        let held = QueryMemory::of(context.memory_pool()).hold("lines");
         let mut batches =
             self.rows.batches(context, move |batch| first_lines(batch, direction, limit))?;
         let mut builder = channel(self.schema());
         let sender = builder.tx();
         builder.spawn(async move {
-            let mut lines = Vec::new();
+            let mut first = Lines { lines: Vec::new(), direction, limit };
             while let Some(batch) = batches.next().await {
-                lines.extend(batch?);
-                if lines.len() >= limit.saturating_mul(2) {
-                    keep_first(&mut lines, direction, limit);
-                }
+                let (mut batch, _held) = batch?;
+                held.grow(batch.bytes())?;
+                Lines::joins(&mut first, &mut batch);
+                held.resize(first.bytes())?;
             }
-            keep_first(&mut lines, direction, limit);
-            for lines in lines.chunks(BATCH_ROWS) {
+            // Each line is written once more, into a batch.
+            for lines in first.lines.chunks(BATCH_ROWS) {
+                held.resize(first.bytes() + lines.iter().map(Line::bytes).sum::<usize>())?;
                 if sender.send(encode(lines)).await.is_err() {
                     return Ok(());
                 }
@@ -83,11 +114,7 @@ impl LogLinesExec {
 }
 
 /// The first lines of one batch; only these get texts of their own.
-fn first_lines(
-    batch: PipelineBatch,
-    direction: Direction,
-    limit: usize,
-) -> Result<Vec<Line>, Error> {
+fn first_lines(batch: PipelineBatch, direction: Direction, limit: usize) -> Result<Lines, Error> {
     let PipelineRows::Lines { line, stream, metadata, parsed } = batch.rows else {
         return Err(Error::new(ErrorKind::Internal, "samples where lines are expected"));
     };
@@ -105,7 +132,7 @@ fn first_lines(
         metadata: metadata[row].clone(),
         parsed: parsed[row].clone(),
     });
-    Ok(lines.collect())
+    Ok(Lines { lines: lines.collect(), direction, limit })
 }
 
 /// Sorts by time and cuts; the sort is stable, so lines of one instant keep their order.

@@ -13,12 +13,16 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;
-use schemas::model::Labels;
+use schemas::model::{Label, Labels};
 use storage::LabelIndex;
 
+use crate::memory::{Held, QueryMemory};
 use crate::output::QueryStats;
 use crate::pipeline::{Pipeline, PipelineBatch, PipelineRows, StreamLabels, Wanted};
 use crate::{Error, ErrorKind};
+
+/// Memory of a label whose texts may be of one row only.
+pub(super) const LABEL_BYTES: usize = size_of::<Label>() + 64;
 
 /// Rows of the logs table with the pipeline that reads them.
 #[derive(Clone)]
@@ -40,12 +44,14 @@ pub(crate) struct Streams {
     index: Arc<LabelIndex>,
     selected: HashMap<i64, Labels, ahash::RandomState>,
     known: Mutex<HashMap<i64, StreamLabels, ahash::RandomState>>,
+    _held: Held,
 }
 
 impl Streams {
-    /// The streams with their index labels.
-    pub(crate) fn new(index: Arc<LabelIndex>, selected: Vec<(i64, Labels)>) -> Self {
-        Self { index, selected: selected.into_iter().collect(), known: Mutex::default() }
+    /// The streams with their index labels, whose memory is held.
+    pub(crate) fn new(index: Arc<LabelIndex>, selected: Vec<(i64, Labels)>, held: Held) -> Self {
+        let selected = selected.into_iter().collect();
+        Self { index, selected, known: Mutex::default(), _held: held }
     }
 
     /// What the records of a stream share; `None` if it was not selected.
@@ -74,6 +80,30 @@ pub(super) struct SeriesRows {
     pub(super) values: Vec<f64>,
 }
 
+/// What is made of a batch and kept until it is asked for.
+pub(super) trait Kept: Send + Sized + 'static {
+    /// Its memory.
+    fn bytes(&self) -> usize;
+
+    /// Takes up `next`, which may be empty afterwards, so that both together are less; `false`
+    /// leaves them apart.
+    fn joins(last: &mut Self, next: &mut Self) -> bool;
+}
+
+impl Kept for SeriesRows {
+    fn bytes(&self) -> usize {
+        let labels: usize = self.labels.iter().map(Labels::len).sum();
+        self.series.capacity() * size_of::<u32>()
+            + self.times.capacity() * size_of::<i64>()
+            + self.values.capacity() * size_of::<f64>()
+            + labels * LABEL_BYTES
+    }
+
+    fn joins(_last: &mut Self, _next: &mut Self) -> bool {
+        false
+    }
+}
+
 impl LogRows {
     /// The same rows read from another plan.
     pub(super) fn with_input(&self, input: Arc<dyn ExecutionPlan>) -> Self {
@@ -89,7 +119,7 @@ impl LogRows {
     pub(super) fn series(
         &self,
         context: &Arc<TaskContext>,
-    ) -> Result<BoxStream<'static, Result<SeriesRows>>> {
+    ) -> Result<BoxStream<'static, Result<(SeriesRows, Held)>>> {
         let batches = self.batches(context, |batch| match batch.rows {
             PipelineRows::Series { labels, series, values } => {
                 Ok(SeriesRows { labels, series, times: batch.time_ns, values })
@@ -101,12 +131,13 @@ impl LogRows {
         Ok(batches)
     }
 
-    /// What `turn` makes of every batch that comes out of the pipeline.
-    pub(super) fn batches<T: Send + 'static>(
+    /// What `turn` makes of every batch that comes out of the pipeline, with its memory. What a
+    /// partition holds before it is asked for is made less by [`Kept::joins`].
+    pub(super) fn batches<T: Kept>(
         &self,
         context: &Arc<TaskContext>,
         turn: impl Fn(PipelineBatch) -> Result<T, Error> + Clone + Send + Sync + 'static,
-    ) -> Result<BoxStream<'static, Result<T>>> {
+    ) -> Result<BoxStream<'static, Result<(T, Held)>>> {
         let tasks = context.session_config().target_partitions().max(1);
         let count = self.input.output_partitioning().partition_count();
         let (rows, context) = (self.clone(), Arc::clone(context));
@@ -130,20 +161,32 @@ impl LogRows {
         Ok(partitions.boxed())
     }
 
-    async fn partition<T>(
+    async fn partition<T: Kept>(
         &self,
         partition: usize,
         context: Arc<TaskContext>,
         turn: impl Fn(PipelineBatch) -> Result<T, Error>,
-    ) -> Result<Vec<T>> {
+    ) -> Result<Vec<(T, Held)>> {
+        let memory = QueryMemory::of(context.memory_pool());
         let mut stream = self.input.execute(partition, context)?;
-        let mut turned = Vec::new();
+        let mut turned: Vec<(T, Held)> = Vec::new();
         while let Some(batch) = stream.next().await {
             let batch = batch?;
             self.stats.rows_read.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
             let kept = self.pipeline.run(&batch, &|id| self.streams.get(id), &self.wanted)?;
             if !kept.time_ns.is_empty() {
-                turned.push(turn(kept)?);
+                let mut next = turn(kept)?;
+                if let Some((last, held)) = turned.last_mut() {
+                    held.resize(last.bytes() + next.bytes())?;
+                    if T::joins(last, &mut next) {
+                        held.resize(last.bytes())?;
+                        continue;
+                    }
+                    held.resize(last.bytes())?;
+                }
+                let held = memory.hold("rows");
+                held.grow(next.bytes())?;
+                turned.push((next, held));
             }
         }
         Ok(turned)

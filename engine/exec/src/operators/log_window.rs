@@ -78,7 +78,8 @@ impl LogWindowExec {
         let sender = builder.tx();
         builder.spawn(async move {
             while let Some(batch) = batches.next().await {
-                folded.add(&batch?, &roster)?;
+                let (batch, _held) = batch?;
+                folded.add(&batch, &roster)?;
             }
             let mut output =
                 TileBuilder::new(u32::try_from(folded.windows.count).unwrap_or(u32::MAX));

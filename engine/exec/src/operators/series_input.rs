@@ -27,6 +27,11 @@ impl Scratch {
         self.values.clear();
     }
 
+    /// Memory of the samples, sorting them included.
+    pub(super) fn bytes(&self) -> usize {
+        2 * (self.times.capacity() * size_of::<i64>() + self.values.capacity() * size_of::<f64>())
+    }
+
     /// Puts the samples in order of time; of several with one time the one read last stays.
     ///
     /// Inputs mostly follow each other in time, so nothing has to be moved; if only whole runs

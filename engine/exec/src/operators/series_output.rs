@@ -72,7 +72,6 @@ impl SeriesOutputExec {
             let mut rows = Rows::default();
             let collected = collect(&input, &context).await?;
             collected.for_each(|tile| rows.add(tile.series, &tile))?;
-            drop(collected);
             let mut rows: Vec<(Labels, Row)> = rows
                 .into_rows()
                 .into_iter()

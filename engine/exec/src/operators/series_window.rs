@@ -21,6 +21,7 @@ use plan::node::WindowFunction;
 use super::node::{channel, execution_plan, single_partition};
 use super::series_input::{Scratch, SeriesKey, open};
 use crate::functions::window::{self, Output, Samples, Windows, is_stale};
+use crate::memory::Held;
 use crate::output::QueryStats;
 use crate::tiles::{self, TileBuilder};
 use crate::{Error, ErrorKind};
@@ -79,6 +80,8 @@ pub(crate) struct Leaf {
     pub(crate) samples_max: usize,
     /// Where samples read are counted.
     pub(crate) stats: Arc<QueryStats>,
+    /// Memory of the selection and of rows that are not in segments.
+    pub(crate) held: Held,
 }
 
 impl SeriesWindowExec {
@@ -119,6 +122,7 @@ impl SeriesWindowExec {
         builder.spawn(async move {
             let mut tiles = TileBuilder::new(u32::try_from(leaf.windows.count).unwrap_or(u32::MAX));
             let mut scratch = Scratch::default();
+            let selected_bytes = leaf.held.bytes();
             let mut samples_read = 0;
             for selected in &leaf.selected {
                 scratch.clear();
@@ -129,6 +133,7 @@ impl SeriesWindowExec {
                 if scratch.times.is_empty() {
                     continue;
                 }
+                leaf.held.resize(selected_bytes + scratch.bytes())?;
                 samples_read += scratch.times.len();
                 leaf.count(scratch.times.len(), samples_read)?;
                 scratch.settle();

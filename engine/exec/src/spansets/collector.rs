@@ -25,6 +25,7 @@ use super::scalar::{Scalar, evaluate};
 use super::search::{Search, is_of_trace, is_of_tree};
 use super::structure::{Link, NestedSet, Parents, SpanId, nested_sets};
 use super::value::Value;
+use crate::memory::Held;
 use crate::{Error, ErrorKind};
 
 /// Columns of `Table::Spans` that `Collector::push_summary` reads.
@@ -125,11 +126,17 @@ pub(crate) struct Collector {
     texts: AHashSet<Arc<str>>,
     members: AHashMap<TraceId, Vec<Member>>,
     members_read: usize,
+    held: Held,
 }
 
+/// Memory of a candidate beside its texts and numbers, its share of its trace included.
+const CANDIDATE_BYTES: usize =
+    size_of::<Candidate>() + size_of::<Shown>() + size_of::<Found>() + 2 * size_of::<TraceId>();
+
 impl Search {
-    /// Collects the candidates of a search for the `limit` newest traces.
-    pub(crate) fn collector(self: &Arc<Self>, limit: usize) -> Collector {
+    /// Collects the candidates of a search for the `limit` newest traces; their memory is taken
+    /// from `held`.
+    pub(crate) fn collector(self: &Arc<Self>, limit: usize, held: Held) -> Collector {
         Collector {
             search: Arc::clone(self),
             limit,
@@ -139,6 +146,7 @@ impl Search {
             texts: AHashSet::new(),
             members: AHashMap::new(),
             members_read: 0,
+            held,
         }
     }
 }
@@ -153,6 +161,8 @@ impl Collector {
         let measured: Vec<Scalar<'_>> =
             search.measured.iter().map(|it| Scalar::new(it, &frame)).collect::<Result<_, _>>()?;
         let reported = readers(&search, &frame)?;
+        let (mut bytes, before) = (self.held.bytes(), self.spans);
+        let mut added = 0;
         for row in 0..rows.num_rows() {
             let Some((trace_id, link)) = columns.ids(row) else { continue };
             let start_ns = int_at(&columns.start, row).unwrap_or_default();
@@ -175,9 +185,14 @@ impl Collector {
                 duration_ns: int_at(&columns.duration, row).unwrap_or_default(),
                 attributes,
             };
+            bytes += CANDIDATE_BYTES + shown.attributes.capacity() + candidate.measured.len() * 8;
             self.add(trace_id, candidate, shown);
+            added += 1;
         }
-        self.bound()
+        self.held.resize(bytes)?;
+        self.bound()?;
+        // What was forgotten is not measured again: the rest is taken for its part of the whole.
+        self.held.resize(bytes / (before + added).max(1) * self.spans)
     }
 
     fn add(&mut self, trace_id: TraceId, candidate: Candidate, shown: Shown) {
@@ -265,7 +280,7 @@ impl Collector {
         if self.members_read > SUMMARY_SPANS_MAX {
             return Err(over("spans of matching traces", SUMMARY_SPANS_MAX));
         }
-        Ok(())
+        self.held.grow(rows.num_rows() * size_of::<Member>() * 2)
     }
 
     /// The traces, newest first: the columns of `OutputKind::Traces`.

@@ -10,6 +10,7 @@
 mod memtable;
 pub(crate) mod provider;
 mod pruning;
+mod reader;
 mod scan;
 
 pub(crate) use memtable::filter_batches;

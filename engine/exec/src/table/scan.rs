@@ -26,6 +26,8 @@ use schemas::tables::{Table, TableLayout};
 use storage::{Segment, Snapshot, fit};
 
 use super::pruning;
+use super::reader::HeldReaders;
+use crate::memory::QueryMemory;
 use crate::output::QueryStats;
 
 /// Where DataFusion looks the lake's object store up.
@@ -98,10 +100,10 @@ fn open(
 ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
     let cache = runtime.cache_manager.get_file_metadata_cache();
     let objects = Arc::clone(&request.snapshot.objects);
+    let readers = CachedParquetFileReaderFactory::new(objects, cache);
+    let memory = QueryMemory::of(&runtime.memory_pool);
     let mut source = ParquetSource::new(Arc::clone(layout.schema()))
-        .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(
-            objects, cache,
-        )))
+        .with_parquet_file_reader_factory(Arc::new(HeldReaders::new(readers, memory)))
         .with_pushdown_filters(true)
         .with_reorder_filters(true)
         .with_enable_page_index(true)

@@ -39,12 +39,14 @@ pub(super) struct Lines {
     /// The values written so far of each stream, by its labels as JSON, which sorts by label.
     streams: BTreeMap<String, String>,
     lines: usize,
+    /// Bytes of keys and values of `streams`.
+    bytes: usize,
 }
 
 impl Lines {
     /// `categorize` keeps structured metadata and parsed labels apart from the stream's labels.
     pub(super) fn new(categorize: bool, limit: usize) -> Self {
-        Self { categorize, limit, streams: BTreeMap::new(), lines: 0 }
+        Self { categorize, limit, streams: BTreeMap::new(), lines: 0, bytes: 0 }
     }
 }
 
@@ -76,7 +78,9 @@ impl Encode for Lines {
                 let all: BTreeMap<&str, &str> = all.collect();
                 write_labels(&mut labels, all.into_iter());
             }
+            self.bytes += labels.len();
             let values = self.streams.entry(labels).or_default();
+            let before = values.len();
             if !values.is_empty() {
                 values.push(',');
             }
@@ -94,8 +98,13 @@ impl Encode for Lines {
                 values.push('}');
             }
             values.push(']');
+            self.bytes += values.len() - before;
         }
         Ok(())
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.bytes
     }
 
     fn close(&mut self, end: &End, out: &mut String) {

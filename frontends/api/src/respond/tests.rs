@@ -37,6 +37,7 @@ fn batch(text: &str, rows: usize) -> RecordBatch {
 
 async fn output(batches: Vec<Result<RecordBatch, exec::Error>>) -> Result<Output, Error> {
     let output = QueryOutput {
+        memory: exec::QueryMemory::default(),
         kind: OutputKind::Names,
         stream: strict(batches).boxed(),
         stats: Arc::default(),

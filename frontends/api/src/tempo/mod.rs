@@ -143,7 +143,10 @@ async fn spans_of(ask: &Ask, id: &str) -> Result<(Vec<ResourceSpans>, ReadStats)
     let query = traceql::trace_by_id(id, params::trace_range(&ask.params)?);
     let mut output = ask.api.run(&ask.tenant, query, ask.deadline(None)).await?;
     let mut trace = Assembler::new(ask.api.options.trace_bytes_max);
+    let held = output.memory.hold("trace");
     while let Some(batch) = output.batches.next().await? {
+        // Its spans are held as messages, then as the bytes of the answer.
+        held.grow(3 * batch.get_array_memory_size())?;
         trace.add(&batch)?;
     }
     let spans = trace.finish();

@@ -419,13 +419,33 @@ pub(crate) const KEYS: &[Key] = &[
         "query.memory_bytes",
         Kind::Size,
         "512MiB",
-        "Memory of all running queries together; a query beyond it fails.",
+        "Memory that one query may hold, and never more than half of memory.query: sorting and \
+         grouping go on on disk, anything else beyond it fails.",
+    ),
+    key(
+        "query.spill_bytes",
+        Kind::Size,
+        "8GiB",
+        "Bytes that sorting and grouping of all queries may put into the folder `tmp` of the data \
+         folder; 0: they fail instead.",
     ),
     key("query.samples_max", Kind::Count, "50000000", "Samples that one query may read."),
     key("query.series_max", Kind::Count, "1000000", "Series that one selector may select."),
     key("query.steps_max", Kind::Count, "11000", "Steps of a range query."),
     key("query.timeout", Kind::Duration, "2m", "Time that one query may take."),
     key("query.concurrency_max", Kind::Count, "20", "Queries that run at once; more wait."),
+    key(
+        "query.queue_max",
+        Kind::Count,
+        "100",
+        "Queries that wait for others to end; those beyond are refused at once with 503.",
+    ),
+    key(
+        "query.queue_timeout",
+        Kind::Duration,
+        "30s",
+        "How long a query may wait for others to end; then it is refused with 503.",
+    ),
     key("query.depth_max", Kind::Count, "128", "Nodes that the plan of a query may be deep."),
     key(
         "query.lookback",

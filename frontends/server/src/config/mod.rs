@@ -190,7 +190,7 @@ impl Config {
             },
             storage: store_options(settings, &data),
             s3: s3(settings),
-            limits: limits(settings),
+            limits: limits(settings, &data),
             api: api_options(settings),
             ingest: ingest_options(settings),
             multi_tenancy: settings.switch("multi_tenancy"),
@@ -309,7 +309,8 @@ fn s3(settings: &Settings) -> Option<S3> {
     })
 }
 
-fn limits(settings: &Settings) -> exec::Limits {
+fn limits(settings: &Settings, data: &Path) -> exec::Limits {
+    let spill_bytes_max = settings.number("query.spill_bytes");
     exec::Limits {
         memory_bytes_max: count(settings, "query.memory_bytes"),
         samples_max: count(settings, "query.samples_max"),
@@ -317,6 +318,10 @@ fn limits(settings: &Settings) -> exec::Limits {
         steps_max: steps_max(settings),
         timeout: settings.duration("query.timeout"),
         concurrency_max: count(settings, "query.concurrency_max").max(1),
+        spill_dir: (spill_bytes_max > 0).then(|| data.join("tmp")),
+        spill_bytes_max,
+        queue_max: count(settings, "query.queue_max"),
+        queue_timeout: settings.duration("query.queue_timeout"),
         depth_max: count(settings, "query.depth_max"),
     }
 }

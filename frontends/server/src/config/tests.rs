@@ -39,6 +39,9 @@ fn defaults_are_those_of_the_crates_they_configure() {
     assert_eq!(config.limits.timeout, limits.timeout);
     assert_eq!(config.limits.concurrency_max, limits.concurrency_max);
     assert_eq!(config.limits.depth_max, limits.depth_max);
+    assert_eq!(config.limits.spill_bytes_max, limits.spill_bytes_max);
+    assert_eq!(config.limits.queue_max, limits.queue_max);
+    assert_eq!(config.limits.queue_timeout, limits.queue_timeout);
     assert_eq!(config.storage.budget.stats(), store.budget.stats());
     assert!(config.s3.is_none());
     let api = api::ApiOptions::default();

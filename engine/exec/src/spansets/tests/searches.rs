@@ -45,7 +45,7 @@ fn run(node: Node, limit: usize, spans: &[Span]) -> RecordBatch {
     let position = |name: &str| schema.index_of(name).expect("a column");
     let read: Vec<usize> = search.columns(&schema).iter().map(|name| position(name)).collect();
     let rows = all.project(&read).expect("columns");
-    let mut collector = search.collector(limit);
+    let mut collector = search.collector(limit, crate::QueryMemory::default().hold("spans"));
     // Two batches, so that traces are cut in the middle.
     let middle = rows.num_rows() / 2;
     for part in [rows.slice(0, middle), rows.slice(middle, rows.num_rows() - middle)] {
@@ -206,7 +206,7 @@ fn the_newest_traces_are_returned_with_their_summaries() {
 #[test]
 fn old_traces_are_forgotten_before_memory_is() {
     let search = Arc::new(Search::compile(every_span()).expect("a search"));
-    let mut collector = search.collector(2);
+    let mut collector = search.collector(2, crate::QueryMemory::default().hold("spans"));
     let spans: Vec<Span> = (0..50_000_u32)
         .map(|at| {
             Span::new((at % 250 + 1) as u8, 1)

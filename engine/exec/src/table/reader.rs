@@ -1,0 +1,103 @@
+//! Readers of segments whose bytes are taken from the query's memory.
+//!
+//! A reader fetches the columns of a row group at once, first those of the predicate, then the
+//! others, and decodes them batch by batch. DataFusion reserves nothing for that, and a row group
+//! of logs can be tens of megabytes, so the bytes of the two newest fetches are held here until
+//! the next one, or until the reader is dropped.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::future::BoxFuture;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::ParquetMetaData;
+
+use crate::memory::{Held, QueryMemory};
+
+/// Decoded batches on their way and buffers of decoders, of one open segment.
+const DECODING_BYTES: usize = 512 << 10;
+
+/// Makes readers that hold memory of the query.
+pub(super) struct HeldReaders {
+    inner: CachedParquetFileReaderFactory,
+    memory: QueryMemory,
+}
+
+impl fmt::Debug for HeldReaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HeldReaders")
+    }
+}
+
+impl HeldReaders {
+    /// Readers like those of `inner`.
+    pub(super) fn new(inner: CachedParquetFileReaderFactory, memory: QueryMemory) -> Self {
+        Self { inner, memory }
+    }
+}
+
+impl ParquetFileReaderFactory for HeldReaders {
+    fn create_reader(
+        &self,
+        partition: usize,
+        file: PartitionedFile,
+        metadata_size_hint: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> datafusion::error::Result<Box<dyn AsyncFileReader + Send>> {
+        let inner = self.inner.create_reader(partition, file, metadata_size_hint, metrics)?;
+        let held = self.memory.hold("segments");
+        held.grow(DECODING_BYTES)?;
+        Ok(Box::new(HeldReader { inner, held, newest_bytes: 0 }))
+    }
+}
+
+struct HeldReader {
+    inner: Box<dyn AsyncFileReader + Send>,
+    held: Held,
+    /// Bytes of the newest fetch.
+    newest_bytes: usize,
+}
+
+impl HeldReader {
+    fn fetch(&mut self, bytes: u64) -> Result<()> {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX / 4);
+        let held = DECODING_BYTES + self.newest_bytes + bytes;
+        self.newest_bytes = bytes;
+        self.held.resize(held).map_err(|error| ParquetError::External(Box::new(error)))
+    }
+}
+
+fn length(range: &Range<u64>) -> u64 {
+    range.end.saturating_sub(range.start)
+}
+
+impl AsyncFileReader for HeldReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
+        if let Err(error) = self.fetch(length(&range)) {
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        self.inner.get_bytes(range)
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
+        if let Err(error) = self.fetch(ranges.iter().map(length).sum()) {
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        self.inner.get_byte_ranges(ranges)
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
+        self.inner.get_metadata(options)
+    }
+}
