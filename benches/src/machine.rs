@@ -30,6 +30,15 @@ pub(crate) fn children_cpu_seconds() -> f64 {
     ticks.sum::<f64>() / 100.0
 }
 
+/// CPU seconds of a process until now, user and system; `None` once it has gone.
+pub(crate) fn cpu_seconds(pid: u32) -> Option<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // As above; utime and stime are the 12th and 13th.
+    let after = stat.rsplit(')').next()?;
+    let ticks = after.split_whitespace().skip(11).take(2).map(|text| text.parse::<f64>());
+    Some(ticks.sum::<Result<f64, _>>().ok()? / 100.0)
+}
+
 fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let line = text.lines().find(|line| line.starts_with(key))?;
     line.split_once(':').map(|(_, value)| value.trim())

@@ -16,6 +16,7 @@ mod layout;
 mod load;
 mod machine;
 mod query;
+mod replay;
 mod server;
 
 use std::io::{self, Write};
@@ -24,6 +25,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::generate::Signal;
 use crate::load::Transport;
+use crate::replay::ReplayArgs;
 
 /// Measures how the program takes telemetry in and answers.
 #[derive(Debug, Parser)]
@@ -58,6 +60,11 @@ enum Command {
         /// Times each query is asked; the median is told.
         #[arg(long, default_value_t = 20)]
         runs: usize,
+    },
+    /// How long a start takes after `kill -9`, and what it costs.
+    Replay {
+        #[command(flatten)]
+        replay: ReplayArgs,
     },
     /// Everything.
     All {
@@ -110,6 +117,7 @@ async fn main() -> io::Result<()> {
             Ok(())
         }
         Command::Query { load, runs } => query::run(&mut out, &load, runs).await,
+        Command::Replay { replay } => replay::run(&mut out, &replay).await,
         Command::All { load, runs } => {
             for signal in Signal::ALL {
                 ingest::run(&mut out, signal, &load).await?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::machine::{children_cpu_seconds, peak_memory_bytes};
+use crate::machine::{children_cpu_seconds, cpu_seconds, peak_memory_bytes};
 
 /// How long it may take to answer `/ready`, or to flush and exit.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -19,6 +19,9 @@ pub(crate) struct Server {
     folder: PathBuf,
     port: u16,
     started_cpu_seconds: f64,
+    ready_seconds: f64,
+    /// CPU seconds that it had used when it was ready.
+    ready_cpu_seconds: f64,
 }
 
 /// What a server used from its start to its exit.
@@ -53,14 +56,45 @@ impl Server {
             let message = format!("{}: {error}; run cargo build --release", binary.display());
             io::Error::new(error.kind(), message)
         })?;
-        let mut server = Self { child, folder: folder.to_owned(), port, started_cpu_seconds };
+        let mut server = Self {
+            child,
+            folder: folder.to_owned(),
+            port,
+            started_cpu_seconds,
+            ready_seconds: 0.0,
+            ready_cpu_seconds: 0.0,
+        };
+        let started = Instant::now();
         server.wait_until_ready().await?;
+        server.ready_seconds = started.elapsed().as_secs_f64();
+        server.ready_cpu_seconds = cpu_seconds(server.child.id()).unwrap_or(0.0);
         Ok(server)
     }
 
     /// `http://127.0.0.1:port`, followed by `path`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// From its start until it was ready.
+    pub(crate) fn ready_seconds(&self) -> f64 {
+        self.ready_seconds
+    }
+
+    /// User and system time it had used when it was ready.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        self.ready_cpu_seconds
+    }
+
+    /// Most resident memory until now, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        peak_memory_bytes(self.child.id()).unwrap_or(0)
+    }
+
+    /// Ends it at once, as `kill -9` does.
+    pub(crate) fn kill(mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(|_| ())
     }
 
     /// Asks it to flush and exit, waits, and tells what it has used.

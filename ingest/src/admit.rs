@@ -91,6 +91,14 @@ impl Rejection {
     }
 }
 
+impl Rejection {
+    /// The same with what it is about before the message, at most 64 characters of it.
+    pub(crate) fn about(self, kind: &str, name: &str) -> Self {
+        let name: String = name.chars().take(64).collect();
+        Self { message: format!("{kind} {name:?}: {}", self.message), ..self }
+    }
+}
+
 /// The rejected records of a request: how many, and the first message of each reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rejections {

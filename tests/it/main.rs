@@ -7,12 +7,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod accounting;
 mod api;
 mod ask;
 mod clients;
 mod conformance;
 mod conformance_logql;
 mod crash;
+mod faults;
 mod grafana;
 mod otlp;
 mod program;
@@ -22,3 +24,4 @@ mod remote_write;
 mod script;
 mod telemetry;
 mod tidy;
+mod times;

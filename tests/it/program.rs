@@ -24,6 +24,7 @@ pub(crate) struct Program {
     folder: TempDir,
     port: u16,
     settings: Vec<String>,
+    environment: Vec<(String, String)>,
     /// Speaks HTTP to it.
     pub(crate) http: reqwest::Client,
 }
@@ -31,20 +32,58 @@ pub(crate) struct Program {
 impl Program {
     /// Starts the program on an empty folder; `settings` are `key=value`.
     pub(crate) async fn start(settings: &[&str]) -> Self {
-        let folder = TempDir::new().unwrap();
-        let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
-        let (child, port) = spawn(folder.path(), &settings);
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
-        let mut program = Self { child, folder, port, settings, http };
-        program.wait_until_ready().await;
+        Self::start_in(settings, &[]).await
+    }
+
+    /// The same with further variables of the environment.
+    pub(crate) async fn start_in(settings: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut program = Self::prepare(settings);
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        program.environment = environment.iter().map(owned).collect();
+        program.start_again().await;
         program
+    }
+
+    /// A program on an empty folder that is not running yet.
+    pub(crate) fn prepare(settings: &[&str]) -> Self {
+        let mut child = Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        Self {
+            child,
+            folder: TempDir::new().unwrap(),
+            port: 0,
+            settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
+            environment: Vec::new(),
+            http: reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap(),
+        }
     }
 
     /// Starts it again on the same folder, on another port. It must not be running.
     pub(crate) async fn start_again(&mut self) {
         assert!(self.child.try_wait().unwrap().is_some(), "the program still runs");
-        (self.child, self.port) = spawn(self.folder.path(), &self.settings);
+        (self.child, self.port) = self.spawn();
         self.wait_until_ready().await;
+    }
+
+    /// Starts it on the same folder, which it must refuse; returns what it has logged.
+    pub(crate) async fn refuses_to_start(&mut self) -> String {
+        (self.child, self.port) = self.spawn();
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                assert!(!status.success(), "it ends, but tells no error\n{}", self.log());
+                return self.log();
+            }
+            assert!(started.elapsed() < READY_MAX, "siglake does not refuse\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Runs another command of the program; returns all that it writes.
+    pub(crate) fn command(&self, args: &[&str]) -> String {
+        let output = Command::new(binary()).args(args).output().unwrap();
+        let (told, error) = (output.stdout, output.stderr);
+        format!("{}{}", String::from_utf8_lossy(&told), String::from_utf8_lossy(&error))
     }
 
     /// Ends it as a power failure of the process would: `kill -9`.
@@ -94,6 +133,29 @@ impl Program {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
+    fn spawn(&self) -> (Child, u16) {
+        let (port, folder) = (free_port(), self.folder.path());
+        let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
+        let mut command = Command::new(binary());
+        command
+            .arg("serve")
+            .arg("--data")
+            .arg(folder.join("data"))
+            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .args(["--set", "ports.otlp_grpc=", "--set", "ports.otlp_http="])
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        for setting in &self.settings {
+            command.args(["--set", setting]);
+        }
+        let child = command
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn();
+        (child.unwrap_or_else(|error| panic!("{}: {error}", binary().display())), port)
+    }
+
     async fn wait_until_ready(&mut self) {
         let started = Instant::now();
         loop {
@@ -116,28 +178,6 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn spawn(folder: &Path, settings: &[String]) -> (Child, u16) {
-    let port = free_port();
-    let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
-    let mut command = Command::new(binary());
-    command
-        .arg("serve")
-        .arg("--data")
-        .arg(folder.join("data"))
-        .args(["--listen", &format!("127.0.0.1:{port}")])
-        .args(["--set", "ports.otlp_grpc=", "--set", "ports.otlp_http="]);
-    for setting in settings {
-        command.args(["--set", setting]);
-    }
-    let child = command
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn();
-    (child.unwrap_or_else(|error| panic!("{}: {error}", binary().display())), port)
 }
 
 /// A port that was free a moment ago.

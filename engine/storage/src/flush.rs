@@ -76,28 +76,26 @@ fn is_due(store: &Store) -> bool {
 pub(crate) async fn flush(store: &Store) -> Result<(), Error> {
     let _one_at_a_time = store.flushing.lock().await;
     store.freeze().await?;
-    flush_oldest_first(store).await
+    while flush_first(store).await? {}
+    Ok(())
 }
 
-/// Flushes what is frozen already.
-pub(crate) async fn flush_frozen(store: &Store) -> Result<(), Error> {
+/// Flushes the oldest frozen memtable.
+pub(crate) async fn flush_oldest(store: &Store) -> Result<(), Error> {
     let _one_at_a_time = store.flushing.lock().await;
-    flush_oldest_first(store).await
+    flush_first(store).await.map(|_| ())
 }
 
-async fn flush_oldest_first(store: &Store) -> Result<(), Error> {
-    loop {
-        let oldest = store.shared.state.read().frozen.first().cloned();
-        let Some(oldest) = oldest else { return Ok(()) };
-        let started = Instant::now();
-        store.shared.counters.is_flushing.store(true, Ordering::Relaxed);
-        let flushed = flush_one(store, &oldest).await;
-        store.shared.counters.is_flushing.store(false, Ordering::Relaxed);
-        flushed?;
-        let took = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        store.shared.counters.flush_ns.fetch_add(took, Ordering::Relaxed);
-        store.shared.counters.flushes.fetch_add(1, Ordering::Relaxed);
-    }
+/// Tells whether there was one.
+async fn flush_first(store: &Store) -> Result<bool, Error> {
+    let oldest = store.shared.state.read().frozen.first().cloned();
+    let Some(oldest) = oldest else { return Ok(false) };
+    let started = Instant::now();
+    flush_one(store, &oldest).await?;
+    let took = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    store.shared.counters.flush_ns.fetch_add(took, Ordering::Relaxed);
+    store.shared.counters.flushes.fetch_add(1, Ordering::Relaxed);
+    Ok(true)
 }
 
 async fn flush_one(store: &Store, frozen: &Frozen) -> Result<(), Error> {

@@ -263,15 +263,14 @@ impl Absorber<'_> {
         Ok(())
     }
 
-    /// Freezes a memtable that is full and has it flushed while the log is read on. Waits for the
-    /// flush before it if that has not ended.
+    /// Freezes a memtable that is full. The oldest is flushed, while the log is read on, only if
+    /// memory would not hold another one beside: what fits is flushed when requests are answered.
     async fn flush_if_full(&mut self, file: u64) -> Result<(), Error> {
-        let full = self.store.options.memtable_bytes_max;
-        if self.store.shared.state.read().active.bytes < full {
+        let options = &self.store.options;
+        if self.store.shared.state.read().active.bytes < options.memtable_bytes_max {
             return Ok(());
         }
-        self.finish_flush().await?;
-        {
+        let held = {
             let mut state = self.store.shared.state.write();
             let rows = std::mem::take(&mut state.active);
             state.active_since = None;
@@ -281,9 +280,14 @@ impl Absorber<'_> {
             // The file that is being read may hold more.
             let wal_files = file.saturating_sub(1);
             state.frozen.push(Frozen { rows, sequences, wal_files, identities });
+            state.memtable_bytes()
+        };
+        // Room for the memtable that comes, and for the requests that are taken when it is there.
+        if held + 2 * options.memtable_bytes_max > options.buffered_bytes_max {
+            self.finish_flush().await?;
+            let store = Arc::clone(self.store);
+            self.flushing = Some(tokio::spawn(async move { flush_patiently(&store).await }));
         }
-        let store = Arc::clone(self.store);
-        self.flushing = Some(tokio::spawn(async move { flush_patiently(&store).await }));
         Ok(())
     }
 
@@ -295,11 +299,11 @@ impl Absorber<'_> {
     }
 }
 
-/// Flushes what is frozen, in several attempts: there is no way to start without it.
+/// Flushes the oldest memtable, in several attempts: there is no way to start without it.
 async fn flush_patiently(store: &Store) -> Result<(), Error> {
     let mut wait = FLUSH_BACKOFF;
     for attempt in 1.. {
-        match flush::flush_frozen(store).await {
+        match flush::flush_oldest(store).await {
             Ok(()) => return Ok(()),
             Err(error) if attempt >= FLUSHES_MAX => return Err(error),
             Err(error) => {

@@ -27,6 +27,23 @@ pub(crate) enum Command {
     Config(ConfigArgs),
     /// Merge small segments into large ones until nothing is worth it; the lake must not be open.
     Compact(ConfigArgs),
+    /// Look after the write-ahead log of a lake that no process has open.
+    Wal {
+        /// What to do.
+        #[command(subcommand)]
+        command: WalCommand,
+    },
+}
+
+/// What `wal` does.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum WalCommand {
+    /// Take a damaged file out of the log: what can be read of it stays, the rest is given up, and
+    /// the file itself is kept beside it.
+    SetAside {
+        /// The file, as the refusal to start names it.
+        file: PathBuf,
+    },
 }
 
 /// Flags of every command that reads the configuration.

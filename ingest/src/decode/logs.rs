@@ -151,13 +151,20 @@ impl<'a> LogsDecoder<'a, '_> {
                 tally.set_untimed();
                 self.context.received_ns
             }
-            (0, observed_ns) => self.bounds.check(observed_ns)?,
-            (time_ns, _) => self.bounds.check(time_ns)?,
+            (0, observed_ns) => self.check_time(observed_ns)?,
+            (time_ns, _) => self.check_time(time_ns)?,
         };
         let row = self.logs.read_row(&record, time_ns, &self.attributes)?;
         self.know_stream(time_ns, tally)?;
         self.logs.push(self.stream.id, &row);
         Ok(())
+    }
+
+    fn check_time(&self, time_ns: u64) -> Result<TimestampNs, Failure> {
+        self.bounds.check(time_ns).map_err(|rejection| {
+            let service = attributes::service_name(&self.resource);
+            rejection.about("log record of service", &service.unwrap_or_default()).into()
+        })
     }
 
     /// Makes the stream's row unless it is known for the day of `time_ns`.

@@ -409,10 +409,18 @@ impl<'a> MetricsDecoder<'a, '_> {
         Ok(())
     }
 
-    fn read_times(&self, time_ns: u64, start_ns: u64) -> Result<Times, Failure> {
+    fn read_times(
+        &self,
+        family: &Family<'a>,
+        time_ns: u64,
+        start_ns: u64,
+    ) -> Result<Times, Failure> {
         let start_ns = optional_time(start_ns, "start time of a data point")?;
+        let time_ns = self.bounds.check(time_ns).map_err(|rejection| {
+            rejection.about("data point of metric", &family.names.plain.text)
+        })?;
         Ok(Times {
-            time_ms: self.bounds.check(time_ns)?.div_euclid(NANOS_PER_MILLI),
+            time_ms: time_ns.div_euclid(NANOS_PER_MILLI),
             start_ms: start_ns.map(|start_ns| start_ns.div_euclid(NANOS_PER_MILLI)),
         })
     }

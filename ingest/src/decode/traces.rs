@@ -114,7 +114,10 @@ impl<'a> TracesDecoder<'a, '_> {
     }
 
     fn row_of(&self, span: &Span<'a>) -> Result<SpanRow<'a>, Failure> {
-        let start_ns = self.bounds.check(span.start_ns)?;
+        let start_ns = self
+            .bounds
+            .check(span.start_ns)
+            .map_err(|rejection| rejection.about("span", &String::from_utf8_lossy(span.name)))?;
         let end_ns = optional_time(span.end_ns, "end time of a span")?.unwrap_or(0);
         Ok(SpanRow {
             trace_id: span_id(span.trace_id, "trace id")?,

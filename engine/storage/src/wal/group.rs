@@ -13,8 +13,6 @@ pub(super) const BLOCK_BYTES: usize = 4096;
 pub(super) const HEADER_BYTES: usize = 52;
 /// Begins a group of this version of the format.
 const MAGIC: u32 = u32::from_le_bytes(*b"SGW2");
-/// Bytes that are read at once: a header, and the whole of most groups.
-const READ_BYTES: usize = 64 << 10;
 
 /// What a group holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,10 +91,9 @@ pub(super) fn read(
     file_bytes: u64,
 ) -> io::Result<Option<Group>> {
     let left = file_bytes.saturating_sub(offset);
-    let mut buffer = vec![0; usize::try_from(left).unwrap_or(READ_BYTES).min(READ_BYTES)];
-    let read = file.read_at(offset, &mut buffer)?;
-    buffer.truncate(read);
-    let Some((header, body_bytes)) = header_of(&buffer, number) else {
+    let mut header = [0; HEADER_BYTES];
+    let read = file.read_at(offset, &mut header)?;
+    let Some((header, body_bytes)) = header_of(&header[..read], number) else {
         return Ok(None);
     };
     if body_bytes > left.saturating_sub(HEADER_BYTES as u64) {
@@ -104,14 +101,10 @@ pub(super) fn read(
     }
     // At most the size of the file.
     let whole = HEADER_BYTES + usize::try_from(body_bytes).map_err(io::Error::other)?;
-    if whole > buffer.len() {
-        let read = buffer.len();
-        buffer.resize(whole, 0);
-        if file.read_at(offset + read as u64, &mut buffer[read..])? < whole - read {
-            return Ok(None);
-        }
+    let mut buffer = vec![0; whole];
+    if file.read_at(offset, &mut buffer)? < whole {
+        return Ok(None);
     }
-    buffer.truncate(whole);
     let expected = array(&buffer, HEADER_BYTES - 4).map(u32::from_le_bytes);
     if expected != Some(checksum(&buffer[..HEADER_BYTES], &buffer[HEADER_BYTES..])) {
         return Ok(None);

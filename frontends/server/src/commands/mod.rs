@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod query;
 mod serve;
+mod wal;
 
 use tokio::runtime::Runtime;
 
@@ -19,6 +20,7 @@ pub(crate) fn run(command: Command) -> Result<(), Error> {
         Command::Query(args) => query::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Compact(args) => compact::run(&args),
+        Command::Wal { command } => wal::run(&command),
     }
 }
 

@@ -209,10 +209,52 @@ pub(crate) const KEYS: &[Key] = &[
         "Size of a WAL file before the next one is begun.",
     ),
     key(
+        "storage.dedup_window",
+        Kind::Duration,
+        "10m",
+        "How long a request is recognised that comes again, after restarts too, and stored once; \
+         0 never.",
+    ),
+    key(
+        "storage.dedup_requests",
+        Kind::Count,
+        "500000",
+        "Requests that are recognised at most, the youngest: each takes up to 60 bytes of memory \
+         and 32 of disk.",
+    ),
+    key(
         "storage.row_group_rows",
         Kind::Count,
         "1048576",
         "Rows of a Parquet row group. Fewer prune better, more compress better.",
+    ),
+    key(
+        "storage.lake_dir",
+        Kind::Text,
+        "",
+        "Local folder of the tables; empty: `lake` in the data folder. Several processes may \
+         share one, each with a data folder of its own.",
+    ),
+    key(
+        "storage.refresh_interval",
+        Kind::Duration,
+        "1s",
+        "How often commits of other processes on the same lake are looked for, with one request a \
+         table; 0 if there are none. Bounds how old answers may be in what others have written.",
+    ),
+    key(
+        "storage.checkpoint_commits",
+        Kind::Count,
+        "50",
+        "Commits of a table from one checkpoint to the next. Fewer make starts faster; 0 writes \
+         no checkpoints.",
+    ),
+    key(
+        "storage.log_retention",
+        Kind::Duration,
+        "24h",
+        "How long commits behind a checkpoint stay in a table's log, and what was removed is \
+         told in it.",
     ),
     key(
         "storage.compaction.enabled",
@@ -276,34 +318,6 @@ pub(crate) const KEYS: &[Key] = &[
         Kind::Duration,
         "5m",
         "Fresh segments of late rows wait this long for others of their kind.",
-    ),
-    key(
-        "storage.lake_dir",
-        Kind::Text,
-        "",
-        "Local folder of the tables; empty: `lake` in the data folder. Several processes may \
-         share one, each with a data folder of its own.",
-    ),
-    key(
-        "storage.refresh_interval",
-        Kind::Duration,
-        "1s",
-        "How often commits of other processes on the same lake are looked for, with one request a \
-         table; 0 if there are none. Bounds how old answers may be in what others have written.",
-    ),
-    key(
-        "storage.checkpoint_commits",
-        Kind::Count,
-        "50",
-        "Commits of a table from one checkpoint to the next. Fewer make starts faster; 0 writes \
-         no checkpoints.",
-    ),
-    key(
-        "storage.log_retention",
-        Kind::Duration,
-        "24h",
-        "How long commits behind a checkpoint stay in a table's log, and what was removed is \
-         told in it.",
     ),
     key(
         "storage.s3.bucket",

@@ -248,6 +248,8 @@ fn store_options(settings: &Settings, data: &Path) -> storage::StoreOptions {
     options.flush_interval = settings.duration("storage.flush_interval");
     options.buffered_bytes_max = count(settings, "storage.buffered_bytes");
     options.wal_segment_bytes = settings.number("storage.wal_segment_bytes");
+    options.dedup_window = settings.duration("storage.dedup_window");
+    options.dedup_requests_max = count(settings, "storage.dedup_requests");
     options.row_group_rows = count(settings, "storage.row_group_rows");
     options.compaction = compaction(settings);
     options.lake_dir = non_empty(settings.text("storage.lake_dir")).map(PathBuf::from);

@@ -97,7 +97,7 @@ impl<'a> MetricsDecoder<'a, '_> {
     ) -> Result<Times, Failure> {
         let limits = self.context.limits;
         let point = self.read_histogram(message)?;
-        let times = self.read_times(point.time_ns, point.start_ns)?;
+        let times = self.read_times(family, point.time_ns, point.start_ns)?;
         self.scratch.buckets.finish(family)?;
         attributes::dedup(&mut self.scratch.attributes);
         self.labels.read(&self.scratch.attributes, limits)?;
@@ -173,7 +173,7 @@ impl<'a> MetricsDecoder<'a, '_> {
     ) -> Result<Times, Failure> {
         let limits = self.context.limits;
         let mut point = self.read_exponential(message)?;
-        let times = self.read_times(point.time_ns, point.start_ns)?;
+        let times = self.read_times(family, point.time_ns, point.start_ns)?;
         if point.flags & NO_RECORDED_VALUE != 0 {
             point.sum = Some(STALE);
         }

@@ -41,7 +41,7 @@ impl<'a> MetricsDecoder<'a, '_> {
                 return Err(Rejection::new(Reason::InvalidMetric, message).into());
             }
         };
-        let times = self.read_times(time_ns, start_ns)?;
+        let times = self.read_times(family, time_ns, start_ns)?;
         attributes::dedup(&mut self.scratch.attributes);
         self.labels.read(&self.scratch.attributes, limits)?;
         self.scratch.exemplars.read(times, &self.bounds, limits, tally)?;
@@ -80,7 +80,7 @@ impl<'a> MetricsDecoder<'a, '_> {
                 _ => {}
             }
         }
-        let times = self.read_times(time_ns, start_ns)?;
+        let times = self.read_times(family, time_ns, start_ns)?;
         let is_stale = flags & NO_RECORDED_VALUE != 0;
         let value_of = |number: f64| if is_stale { STALE } else { number };
         attributes::dedup(&mut self.scratch.attributes);

@@ -239,7 +239,7 @@ impl<'a> Decoder<'a, '_> {
             }
             Ok(())
         })?;
-        let times = self.times(time_ms, start_ms)?;
+        let times = self.times_of(target, time_ms, start_ms)?;
         self.ensure(target, &target.about, times, tally)?;
         self.sink.push_sample(&target.name, target.id, times, number);
         self.written.samples += 1;
@@ -254,7 +254,7 @@ impl<'a> Decoder<'a, '_> {
     ) -> Result<(), Failure> {
         let read = histogram::read(message)?;
         histogram::reserve(&read.point, tally)?;
-        let times = self.times(read.time_ms, read.start_ms)?;
+        let times = self.times_of(target, read.time_ms, read.start_ms)?;
         // Its rows lie in a table of their own, which the type tells.
         let about = About { type_name: "exponential_histogram", ..target.about };
         self.ensure(target, &about, times, tally)?;
@@ -272,6 +272,15 @@ impl<'a> Decoder<'a, '_> {
     ) -> Result<(), Failure> {
         let labels = self.series.labels();
         self.sink.ensure(target.id, labels, about, &target.name, times, tally)
+    }
+
+    fn times_of(&self, target: &Target<'a>, time_ms: i64, start_ms: i64) -> Result<Times, Failure> {
+        self.times(time_ms, start_ms).map_err(|failure| match failure {
+            Failure::Rejected(rejection) => {
+                rejection.about("sample of metric", &target.name.text).into()
+            }
+            other => other,
+        })
     }
 
     fn times(&self, time_ms: i64, start_ms: i64) -> Result<Times, Failure> {
