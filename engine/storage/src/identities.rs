@@ -51,7 +51,7 @@ pub(crate) async fn load(
     let reads = segments.into_iter().map(|segment| {
         let objects = objects.clone();
         async move {
-            let read = objects.read(&segment.path).await;
+            let read = objects.read_range(&segment.path, 0..segment.bytes).await;
             (segment, read)
         }
     });

@@ -49,7 +49,8 @@ pub use error::{Error, ErrorKind};
 pub use index::{LabelIndex, SeriesEntry, SeriesInfo, StreamInfo};
 pub use live::Segments;
 pub use objects::{
-    Bucket, ObjectStats, OperationStats, Refused, Remote, RequestKind, RequestLimits,
+    Bucket, CacheOptions, CacheStats, ObjectStats, OperationStats, Refused, Remote, RequestKind,
+    RequestLimits,
 };
 pub use options::{CatalogOptions, Durability, StoreOptions};
 pub use promotion::fit;

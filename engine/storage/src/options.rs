@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Budget, CompactionOptions, Remote};
+use crate::{Budget, CacheOptions, CompactionOptions, Remote};
 
 /// When a write is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct StoreOptions {
     pub lake_dir: Option<PathBuf>,
     /// How the tables' logs are followed and kept short.
     pub catalog: CatalogOptions,
+    /// What is kept nearby of segments in `objects`; not used for a lake in `data_dir`.
+    pub cache: CacheOptions,
     /// The memory of everything that the store and whoever reads it hold. Default: 60 % of what
     /// the machine leaves to the process.
     pub budget: Arc<Budget>,
@@ -94,6 +96,7 @@ impl StoreOptions {
             objects: None,
             lake_dir: None,
             catalog: CatalogOptions::default(),
+            cache: CacheOptions::default(),
             budget: Budget::of_machine(),
             durability: Durability::Fsync,
             memtable_bytes_max: 128 << 20,

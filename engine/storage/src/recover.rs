@@ -63,7 +63,11 @@ pub(crate) async fn open(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<O
     let lock = lock(&options.data_dir)?;
     let writer = writer_name(&options.data_dir)?;
     let objects = match &options.objects {
-        Some(remote) => Objects::remote(remote.clone()),
+        Some(remote) => {
+            let (cache, budget) = (&options.cache, &options.budget);
+            let folder = options.data_dir.join("cache");
+            Objects::remote(remote.clone()).with_cache(cache, &folder, budget).await?
+        }
         None => match &options.lake_dir {
             Some(folder) => Objects::local(folder)?,
             None => Objects::local(&options.data_dir.join("lake"))?,

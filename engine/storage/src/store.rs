@@ -35,8 +35,8 @@ use crate::objects::Objects;
 use crate::wal::WalWriter;
 use crate::writer::{Message, Queue};
 use crate::{
-    Budget, BudgetStats, Error, ErrorKind, LabelIndex, ObjectStats, Snapshot, StoreOptions,
-    TableSnapshot, segment,
+    Budget, BudgetStats, CacheStats, Error, ErrorKind, LabelIndex, ObjectStats, Snapshot,
+    StoreOptions, TableSnapshot, segment,
 };
 
 /// Rows of one table, in its schema, in any order, of any days.
@@ -148,6 +148,8 @@ pub struct StoreStats {
     pub streams: u64,
     /// What was asked of the object store, or of the disk in its place.
     pub objects: ObjectStats,
+    /// What the cache of segments' blocks did.
+    pub cache: CacheStats,
     /// The memory budget.
     pub budget: BudgetStats,
     /// The tables' logs.
@@ -438,6 +440,7 @@ impl Store {
             series: count(&self.shared.indexes.series),
             streams: count(&self.shared.indexes.streams),
             objects: self.objects.stats(),
+            cache: self.objects.cache_stats(),
             budget: self.options.budget.stats(),
             catalog: counters.catalog.stats(),
         }

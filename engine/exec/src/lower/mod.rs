@@ -89,9 +89,33 @@ pub(crate) fn impossible(what: &str) -> Error {
     Error::new(ErrorKind::Internal, format!("a plan with {what} cannot be run"))
 }
 
+/// What the lake said, if that is the cause: it can be asked again, which a bug of ours cannot.
+fn of_the_lake(error: &datafusion::error::DataFusionError) -> Option<Error> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        if let Some(inner) = inner.downcast_ref::<storage::Error>() {
+            let kind = match inner.kind() {
+                storage::ErrorKind::Unavailable => ErrorKind::Unavailable,
+                storage::ErrorKind::Limit => ErrorKind::Limit,
+                _ => ErrorKind::Internal,
+            };
+            return Some(Error::new(kind, format!("the lake cannot be read: {inner}")));
+        }
+        cause = inner.source();
+    }
+    // The reader of Parquet metadata keeps the text of an error only; it names our store.
+    let text = error.strip_backtrace();
+    let (_, said) = text.split_once("Generic lake error: ")?;
+    let message = format!("the lake cannot be read: {said}");
+    Some(Error::new(ErrorKind::Unavailable, message))
+}
+
 /// Wraps what DataFusion says; an error of ours inside it comes out again.
 pub(crate) fn from_datafusion(error: datafusion::error::DataFusionError) -> Error {
     use datafusion::error::DataFusionError as D;
+    if let Some(error) = of_the_lake(&error) {
+        return error;
+    }
     match error {
         D::External(inner) => from_external(inner),
         D::ParquetError(inner) => match *inner {

@@ -4,11 +4,12 @@
 //!  create, upload ─┐                       ┌─ local: files, synced before they get a name
 //!  find, read ─────┼─▶ Objects ─▶ Place ───┤
 //!  list, delete ───┘      ▲                └─ remote: a bucket, asked a few times if need be
-//!                         └─ reader: the same for engines above
+//!                         └─ reader: the same for engines above, through a cache of blocks
 //! ```
 //!
 //! Everything that is asked is counted ([`ObjectStats`]), of a local disk, too.
 
+mod cache;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod local;
@@ -29,6 +30,8 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{Error as ObjectError, ObjectMeta, ObjectStore, ObjectStoreExt};
 
+use self::cache::{Cache, Written};
+pub use self::cache::{CacheOptions, CacheStats};
 pub(crate) use self::local::{disk, sync_folder};
 use self::reader::Reader;
 pub use self::refused::Refused;
@@ -36,10 +39,14 @@ pub use self::remote::{Bucket, Remote, RequestLimits};
 use self::stats::Meter;
 pub use self::stats::{ObjectStats, OperationStats, RequestKind};
 pub(crate) use self::upload::Upload;
-use crate::{Error, ErrorKind};
+use crate::{Budget, Error, ErrorKind};
 
 /// Ranges of one object that are asked for at once.
 const RANGES_AT_ONCE: usize = 8;
+
+/// New segments up to this size are kept in memory when they are written; larger ones, which
+/// would drive out all others, on disk only.
+const NEW_BYTES_MAX: usize = 16 << 20;
 
 /// Whether an object was created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +72,7 @@ pub(crate) struct Listed {
 #[derive(Clone, Debug)]
 pub(crate) struct Objects {
     place: Arc<Place>,
+    cache: Option<Arc<Cache>>,
 }
 
 #[derive(Debug)]
@@ -83,17 +91,36 @@ impl Objects {
             Error::with_source(ErrorKind::Unavailable, "the lake's folder cannot be opened", error)
         })?;
         let place = Place::Disk { root: root.to_owned(), store, meter: Arc::default() };
-        Ok(Self { place: Arc::new(place) })
+        Ok(Self { place: Arc::new(place), cache: None })
     }
 
     /// A folder of a bucket.
     pub(crate) fn remote(remote: Remote) -> Self {
-        Self { place: Arc::new(Place::Bucket(remote)) }
+        Self { place: Arc::new(Place::Bucket(remote)), cache: None }
+    }
+
+    /// The same place with a cache of blocks for readers, kept in `folder`, too. A local disk is
+    /// its own cache.
+    pub(crate) async fn with_cache(
+        self,
+        options: &CacheOptions,
+        folder: &Path,
+        budget: &Arc<Budget>,
+    ) -> Result<Self, Error> {
+        let Place::Bucket(remote) = &*self.place else { return Ok(self) };
+        let lake = remote.identity().await?;
+        let cache = Cache::open(remote.clone(), options.clone(), folder, &lake, budget)?;
+        Ok(Self { cache: Some(cache), ..self })
     }
 
     /// The lake for readers above storage.
     pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
         Arc::new(Reader { objects: self.clone() })
+    }
+
+    /// What the cache of blocks did.
+    pub(crate) fn cache_stats(&self) -> CacheStats {
+        self.cache.as_ref().map(|cache| cache.stats()).unwrap_or_default()
     }
 
     /// What was asked so far.
@@ -138,14 +165,17 @@ impl Objects {
     pub(crate) async fn write(&self, path: &str, bytes: Bytes) -> Result<(), Error> {
         let mut upload = self.upload(path);
         upload.write(&bytes).await?;
-        if upload.finish().await?.created == Created::New {
-            return Ok(());
-        }
         // The same rows mostly have the same bytes, and what is not written cannot go wrong.
-        if self.find(path).await?.is_some_and(|found| found == bytes) {
-            return Ok(());
+        if upload.finish().await?.created == Created::Exists
+            && self.find(path).await?.is_none_or(|found| found != bytes)
+        {
+            self.replace(path, bytes.clone()).await?;
         }
-        self.replace(path, bytes).await
+        if let Some(cache) = &self.cache {
+            let in_memory = bytes.len() <= NEW_BYTES_MAX;
+            cache.admit(path, &Written { bytes, offset: 0, is_end: true, in_memory });
+        }
+        Ok(())
     }
 
     /// Writes an object whatever was there before; readers find the one or the other.
@@ -168,6 +198,7 @@ impl Objects {
 
     /// Writes an object again that exists already, but that no commit names.
     async fn replace(&self, path: &str, bytes: Bytes) -> Result<(), Error> {
+        self.forget(path);
         match &*self.place {
             Place::Bucket(remote) => remote.replace(path, bytes).await,
             Place::Disk { .. } => {
@@ -202,13 +233,15 @@ impl Objects {
         }
     }
 
-    /// Bytes of an object. `Damaged` if there is none of that name, or if it ends before.
+    /// Bytes of an object, through the cache. `Damaged` if there is none of that name, or if it
+    /// ends before.
     pub(crate) async fn read_range(&self, path: &str, range: Range<u64>) -> Result<Bytes, Error> {
-        let mut read = self.read_ranges(path, std::slice::from_ref(&range)).await?;
+        let mut read = self.read_cached(path, std::slice::from_ref(&range)).await?;
         read.pop().ok_or_else(|| Error::new(ErrorKind::Internal, "a range was not answered"))
     }
 
-    /// Several ranges of an object, in their order. `Damaged` as for one.
+    /// Several ranges of an object, in their order. `Damaged` if there is none of that name, or if
+    /// it ends before.
     pub(crate) async fn read_ranges(
         &self,
         path: &str,
@@ -233,13 +266,31 @@ impl Objects {
                 read
             }
         };
-        for (range, bytes) in ranges.iter().zip(&read) {
-            if bytes.len() as u64 != range.end.saturating_sub(range.start) {
-                let message = format!("{path}: the object ends before byte {}", range.end);
-                return Err(Error::new(ErrorKind::Damaged, message));
-            }
-        }
+        check_lengths(path, ranges, &read)?;
         Ok(read)
+    }
+
+    /// Several ranges of an object that others will want to read, too, in their order.
+    /// `Damaged` as for one.
+    pub(crate) async fn read_cached(
+        &self,
+        path: &str,
+        ranges: &[Range<u64>],
+    ) -> Result<Vec<Bytes>, Error> {
+        match &self.cache {
+            Some(cache) if Cache::takes(path) => {
+                let read = cache.read(path, ranges).await?;
+                check_lengths(path, ranges, &read)?;
+                Ok(read)
+            }
+            _ => self.read_ranges(path, ranges).await,
+        }
+    }
+
+    fn forget(&self, path: &str) {
+        if let Some(cache) = &self.cache {
+            cache.forget(path);
+        }
     }
 
     /// Size and age of an object; `None` if there is none of that name.
@@ -261,6 +312,7 @@ impl Objects {
 
     /// Removes an object; nothing happens if there is none.
     pub(crate) async fn delete(&self, path: &str) -> Result<(), Error> {
+        self.forget(path);
         match &*self.place {
             Place::Bucket(remote) => remote.delete(path).await,
             Place::Disk { root, meter, .. } => {
@@ -323,6 +375,16 @@ fn listed(meta: &ObjectMeta) -> Listed {
         bytes: meta.size,
         modified_ms: meta.last_modified.timestamp_millis(),
     }
+}
+
+fn check_lengths(path: &str, ranges: &[Range<u64>], read: &[Bytes]) -> Result<(), Error> {
+    for (range, bytes) in ranges.iter().zip(read) {
+        if bytes.len() as u64 != range.end.saturating_sub(range.start) {
+            let message = format!("{path}: the object ends before byte {}", range.end);
+            return Err(Error::new(ErrorKind::Damaged, message));
+        }
+    }
+    Ok(())
 }
 
 fn missing(path: &str) -> Error {

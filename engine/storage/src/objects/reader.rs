@@ -1,6 +1,6 @@
 //! `Reader`: the lake as an [`ObjectStore`] that can only be read, for engines above.
 //!
-//! It reads as storage itself does: bounded attempts, counted.
+//! It reads as storage itself does, bounded attempts, counted; blocks of segments are cached.
 
 use std::fmt;
 use std::ops::Range;
@@ -69,8 +69,9 @@ impl ObjectStore for Reader {
         let bytes = match options.head {
             true => Bytes::new(),
             false => {
-                let read = self.objects.read_range(location.as_ref(), range.clone());
-                read.await.map_err(failed)?
+                let ranges = std::slice::from_ref(&range);
+                let read = self.objects.read_cached(location.as_ref(), ranges);
+                read.await.map_err(failed)?.pop().unwrap_or_default()
             }
         };
         let payload = GetResultPayload::Stream(futures::stream::iter([Ok(bytes)]).boxed());
@@ -78,7 +79,7 @@ impl ObjectStore for Reader {
     }
 
     async fn get_ranges(&self, location: &ObjectPath, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        self.objects.read_ranges(location.as_ref(), ranges).await.map_err(failed)
+        self.objects.read_cached(location.as_ref(), ranges).await.map_err(failed)
     }
 
     fn list(&self, prefix: Option<&ObjectPath>) -> BoxStream<'static, Result<ObjectMeta>> {

@@ -46,6 +46,9 @@ const READS_AT_ONCE: usize = 4;
 /// Names in a page of a listing.
 const PAGE_NAMES: u64 = 1000;
 
+/// The object that tells lakes apart.
+const IDENTITY: &str = "_lake_id";
+
 /// What storage needs of an object store: creates that fail where an object is, and parts.
 pub trait Bucket: ObjectStore + MultipartStore {}
 
@@ -144,6 +147,22 @@ impl Remote {
             self.name
         );
         Err(Error::new(ErrorKind::Invalid, message))
+    }
+
+    /// What tells this lake from all others: made once, random, kept in the bucket.
+    pub(super) async fn identity(&self) -> Result<String, Error> {
+        let random = || RandomState::new().hash_one(0);
+        let mine = Bytes::from(format!("{:016x}{:016x}", random(), random()));
+        let bytes = match self.find(IDENTITY).await? {
+            Some(found) => found,
+            None => match self.create(IDENTITY, mine.clone()).await? {
+                Created::New => mine,
+                Created::Exists => {
+                    self.find(IDENTITY).await?.ok_or_else(|| self.missing(IDENTITY))?
+                }
+            },
+        };
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Creates an object if there is none of that name.

@@ -16,6 +16,7 @@ use object_store::multipart::PartId;
 use object_store::{Error as ObjectError, MultipartId, PutPayload};
 use tokio::task::JoinSet;
 
+use super::cache::Written;
 use super::local::{self, Draft};
 use super::remote::Remote;
 use super::stats::RequestKind;
@@ -48,6 +49,7 @@ pub(crate) struct Upload {
     bytes: u64,
     crc32c: u32,
     target: Target,
+    is_finished: bool,
 }
 
 #[derive(Debug)]
@@ -66,7 +68,7 @@ impl Upload {
             Place::Bucket(_) => Target::Parts(None),
         };
         let (path, buffer) = (path.to_owned(), BytesMut::new());
-        Self { objects, path, buffer, bytes: 0, crc32c: 0, target }
+        Self { objects, path, buffer, bytes: 0, crc32c: 0, target, is_finished: false }
     }
 
     /// Adds bytes.
@@ -84,6 +86,8 @@ impl Upload {
             self.buffer.extend_from_slice(head);
             rest = tail;
             let part = self.buffer.split().freeze();
+            let end = self.bytes - rest.len() as u64;
+            self.cache(&part, end, false);
             self.push(part).await?;
         }
         self.buffer.extend_from_slice(rest);
@@ -93,6 +97,7 @@ impl Upload {
     /// Makes the object appear. `Exists` if there is one of that name, which stays.
     pub(crate) async fn finish(mut self) -> Result<Uploaded, Error> {
         let last = self.buffer.split().freeze();
+        self.cache(&last, self.bytes, true);
         let place = Arc::clone(&self.objects.place);
         let created = match (&*place, &mut self.target) {
             (Place::Bucket(remote), Target::Parts(None)) => remote.create(&self.path, last).await?,
@@ -106,6 +111,8 @@ impl Upload {
             }
             (Place::Bucket(_), Target::Disk(_)) => return Err(cut_off()),
         };
+        // The blocks are those of the object that was there before, if there was one.
+        self.is_finished = created == Created::New;
         Ok(Uploaded { created, bytes: self.bytes, crc32c: self.crc32c })
     }
 
@@ -138,6 +145,15 @@ impl Upload {
         }
     }
 
+    /// Keeps a part nearby that ends at byte `end` of the object.
+    fn cache(&self, part: &Bytes, end: u64, is_end: bool) {
+        if let Some(cache) = &self.objects.cache {
+            let offset = end - part.len() as u64;
+            let written = Written { bytes: part.clone(), offset, is_end, in_memory: false };
+            cache.admit(&self.path, &written);
+        }
+    }
+
     async fn publish(&mut self) -> Result<Created, Error> {
         let Target::Disk(draft) = &mut self.target else { return Err(cut_off()) };
         let draft = draft.take().ok_or_else(cut_off)?;
@@ -151,6 +167,14 @@ impl Upload {
                 published
             }
             Place::Bucket(_) => Err(cut_off()),
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            self.objects.forget(&self.path);
         }
     }
 }

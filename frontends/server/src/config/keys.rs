@@ -320,6 +320,33 @@ pub(crate) const KEYS: &[Key] = &[
         "Fresh segments of late rows wait this long for others of their kind.",
     ),
     key(
+        "storage.cache.disk_bytes",
+        Kind::Size,
+        "10GiB",
+        "Most bytes of cached segments in data/cache, if the lake is in a bucket; 0: in memory \
+         only. What memory may hold is memory.cache.",
+    ),
+    key(
+        "storage.cache.disk_free_bytes",
+        Kind::Size,
+        "1GiB",
+        "Bytes that the cache leaves free on the disk, which the WAL shares.",
+    ),
+    key(
+        "storage.cache.block_bytes",
+        Kind::Size,
+        "1MiB",
+        "Blocks in which segments are fetched and cached. Larger ones cost fewer requests and \
+         fetch more that nobody asked for.",
+    ),
+    key(
+        "storage.cache.write_through",
+        Kind::Switch,
+        "true",
+        "Cache new segments when they are written: no requests for their first queries, as many \
+         writes to the local disk.",
+    ),
+    key(
         "storage.s3.bucket",
         Kind::Text,
         "",

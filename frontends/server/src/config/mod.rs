@@ -24,6 +24,9 @@ pub(crate) use print::to_toml;
 pub(crate) use settings::{Origin, Settings};
 pub(crate) use units::{format_size, parse_duration};
 
+/// The smallest and the largest block of a cached segment.
+const BLOCK_BYTES: (u64, u64) = (64 << 10, 8 << 20);
+
 /// The smallest part of a large object that S3 takes, unless it is the last.
 const PART_BYTES_MIN: usize = 5 << 20;
 
@@ -257,6 +260,14 @@ fn store_options(settings: &Settings, data: &Path) -> storage::StoreOptions {
         refresh_interval: settings.duration("storage.refresh_interval"),
         checkpoint_commits: settings.number("storage.checkpoint_commits"),
         log_retention: settings.duration("storage.log_retention"),
+    };
+    options.cache = storage::CacheOptions {
+        block_bytes: settings
+            .number("storage.cache.block_bytes")
+            .clamp(BLOCK_BYTES.0, BLOCK_BYTES.1),
+        disk_bytes_max: settings.number("storage.cache.disk_bytes"),
+        disk_free_bytes_min: settings.number("storage.cache.disk_free_bytes"),
+        write_through: settings.switch("storage.cache.write_through"),
     };
     options
 }

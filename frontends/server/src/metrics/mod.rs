@@ -26,6 +26,7 @@ fn render(stats: &EngineStats, process: &ProcessStats) -> String {
     catalog::catalog(&mut out, &stats.store.catalog);
     memory(&mut out, &stats.store.budget);
     objects(&mut out, stats);
+    cache(&mut out, stats);
     queries(&mut out, stats);
     own_process(&mut out, process);
     out.finish()
@@ -209,6 +210,38 @@ fn objects(out: &mut Writer, stats: &EngineStats) {
             out.sample(name, &labels, read(&stats.store.objects.of(operation)));
         }
     }
+}
+
+fn cache(out: &mut Writer, stats: &EngineStats) {
+    let cache = &stats.store.cache;
+    let name = "siglake_cache_blocks_total";
+    out.family(name, Kind::Counter, "Blocks of segments in a bucket that were read, by source.");
+    for (source, blocks) in [
+        ("memory", cache.memory_hits),
+        ("disk", cache.disk_hits),
+        ("shared", cache.shared),
+        ("bucket", cache.misses),
+    ] {
+        out.sample(name, &[("source", source)], blocks as f64);
+    }
+    let tiers = [
+        ("memory", cache.memory_bytes, cache.memory_evictions),
+        ("disk", cache.disk_bytes, cache.disk_evictions),
+    ];
+    let name = "siglake_cache_bytes";
+    out.family(name, Kind::Gauge, "Bytes of cached blocks, by where they are.");
+    for (tier, bytes, _) in tiers {
+        out.sample(name, &[("tier", tier)], bytes as f64);
+    }
+    let name = "siglake_cache_evictions_total";
+    out.family(name, Kind::Counter, "Cached blocks that were dropped for others.");
+    for (tier, _, evictions) in tiers {
+        out.sample(name, &[("tier", tier)], evictions as f64);
+    }
+    let help = "Blocks that were not written to the local disk, because it was full or slow.";
+    out.counter("siglake_cache_skipped_total", help, cache.skipped as f64);
+    let help = "Cached blocks that were damaged on the local disk and fetched again.";
+    out.counter("siglake_cache_damaged_total", help, cache.damaged as f64);
 }
 
 fn queries(out: &mut Writer, stats: &EngineStats) {
