@@ -11,6 +11,7 @@
 mod error;
 mod exemplars;
 mod functions;
+mod histogram;
 mod limits;
 mod lower;
 mod memory;
