@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use arrow::array::AsArray;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use futures::stream::BoxStream;
@@ -11,11 +12,15 @@ use schemas::model::StepGrid;
 
 use crate::Error;
 use crate::memory::QueryMemory;
+pub use crate::histogram::{Bounded, Bucket, CUSTOM_BOUNDS, Histogram, ResetHint};
 
 /// Column names of outputs that are not columns of a table.
 pub mod columns {
     /// `Series`: FixedSizeList<Float64> of as many items as the grid has steps; null: no value.
     pub const VALUES: &str = "values";
+    /// `Series`: the steps that have a native histogram in place of a number, read by
+    /// [`super::histograms`].
+    pub const HISTOGRAMS: &str = "histograms";
     /// `Streams`: Map<Utf8, Utf8>, the stream labels of the record.
     pub const STREAM: &str = "stream";
     /// `Streams`: Map<Utf8, Utf8>, structured metadata.
@@ -45,10 +50,16 @@ pub mod columns {
     pub const TYPE: &str = "type";
 }
 
+/// The native histograms of a row of a `Series` output, with their steps, ascending.
+pub fn histograms(rows: &RecordBatch, row: usize) -> Vec<(u32, Histogram)> {
+    let column = rows.column_by_name(columns::HISTOGRAMS).and_then(|c| c.as_list_opt::<i32>());
+    column.map_or_else(Vec::new, |column| crate::tiles::histograms::read(column, row))
+}
+
 /// Which columns the batches have. Names are in [`columns`] and `schemas::tables::columns`.
 #[derive(Clone, Debug)]
 pub enum OutputKind {
-    /// One row a series: `labels` Map<Utf8, Utf8> sorted by name, `values`.
+    /// One row a series: `labels` Map<Utf8, Utf8> sorted by name, `values`, `histograms`.
     Series {
         /// The steps that `values` are of.
         grid: StepGrid,

@@ -7,12 +7,19 @@
 //!  │ 9 │                     │ NaN  │ 0.0  │ null │   NaN: a value
 //!  └───┘                     └──────┴──────┴──────┘
 //! ```
+//!
+//! A third column, `histograms`, lists the steps at which a series has a native histogram in
+//! place of a number; it is empty for most series, see [`histograms`].
+
+pub(crate) mod histograms;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, FixedSizeListArray, Float64Array, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, Float64Array, ListArray, RecordBatch, UInt32Array};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef, UInt32Type};
+
+use crate::histogram::Histogram;
 
 /// Cells (series × steps) of a batch, at most; a batch has at least one series.
 const BATCH_CELLS_MAX: usize = 256 * 1024;
@@ -23,6 +30,7 @@ pub(crate) fn schema(steps: u32) -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("series", DataType::UInt32, false),
         Field::new("values", DataType::FixedSizeList(item, list_size(steps)), false),
+        Field::new("histograms", histograms::data_type(), false),
     ]))
 }
 
@@ -37,6 +45,7 @@ pub(crate) struct TileBuilder {
     series: Vec<u32>,
     values: Vec<f64>,
     valid: Vec<bool>,
+    histograms: histograms::Builder,
 }
 
 impl TileBuilder {
@@ -48,18 +57,31 @@ impl TileBuilder {
             series: Vec::new(),
             values: Vec::new(),
             valid: Vec::new(),
+            histograms: histograms::Builder::default(),
         }
     }
 
     /// Adds a series whose values are written by `fill` into slices of values and validity, both
     /// as long as there are steps and cleared; a series without any value is left out.
     pub(crate) fn push_with(&mut self, series: u32, fill: impl FnOnce(&mut [f64], &mut [bool])) {
+        self.push_mixed(series, |values, valid, _| fill(values, valid));
+    }
+
+    /// The same for a series that may have histograms: `fill` adds them in order of their steps,
+    /// at steps without a number.
+    pub(crate) fn push_mixed(
+        &mut self,
+        series: u32,
+        fill: impl FnOnce(&mut [f64], &mut [bool], &mut Vec<(u32, Histogram)>),
+    ) {
         let start = self.values.len();
         self.values.resize(start + self.steps, 0.0);
         self.valid.resize(start + self.steps, false);
-        fill(&mut self.values[start..], &mut self.valid[start..]);
-        if self.valid[start..].contains(&true) {
+        let mut histograms = Vec::new();
+        fill(&mut self.values[start..], &mut self.valid[start..], &mut histograms);
+        if self.valid[start..].contains(&true) || !histograms.is_empty() {
             self.series.push(series);
+            self.histograms.push(histograms);
         } else {
             self.values.truncate(start);
             self.valid.truncate(start);
@@ -76,7 +98,7 @@ impl TileBuilder {
 
     /// Whether the batch is as large as it should get.
     pub(crate) fn is_full(&self) -> bool {
-        self.values.len() >= BATCH_CELLS_MAX
+        self.values.len() + self.histograms.cells() >= BATCH_CELLS_MAX
     }
 
     /// Whether nothing was added.
@@ -100,7 +122,9 @@ impl TileBuilder {
             series.len(),
         )
         .expect("values hold series times steps items");
-        RecordBatch::try_new(Arc::clone(&self.schema), vec![Arc::new(series), Arc::new(values)])
+        let columns: [ArrayRef; 3] =
+            [Arc::new(series), Arc::new(values), self.histograms.finish()];
+        RecordBatch::try_new(Arc::clone(&self.schema), columns.to_vec())
             .expect("columns are built for the schema")
     }
 }
@@ -114,6 +138,8 @@ pub(crate) struct Tile<'a> {
     pub(crate) values: &'a [f64],
     nulls: Option<&'a NullBuffer>,
     offset: usize,
+    histograms: &'a ListArray,
+    row: usize,
 }
 
 impl Tile<'_> {
@@ -126,6 +152,16 @@ impl Tile<'_> {
     pub(crate) fn get(&self, step: usize) -> Option<f64> {
         self.is_valid(step).then(|| self.values[step])
     }
+
+    /// Whether any step has a histogram.
+    pub(crate) fn has_histograms(&self) -> bool {
+        self.histograms.value_length(self.row) > 0
+    }
+
+    /// The steps that have a histogram, ascending.
+    pub(crate) fn histograms(&self) -> Vec<(u32, Histogram)> {
+        if self.has_histograms() { histograms::read(self.histograms, self.row) } else { Vec::new() }
+    }
 }
 
 /// Calls `each` for every series of a batch, in order.
@@ -137,6 +173,7 @@ pub(crate) fn for_each<E>(
     let lists = batch.column(1).as_fixed_size_list();
     let steps = usize::try_from(lists.value_length()).expect("lengths are not negative");
     let items = lists.values().as_primitive::<Float64Type>();
+    let histograms = batch.column(2).as_list::<i32>();
     for row in 0..series.len() {
         let offset = row * steps;
         each(Tile {
@@ -144,6 +181,8 @@ pub(crate) fn for_each<E>(
             values: &items.values()[offset..offset + steps],
             nulls: items.nulls(),
             offset,
+            histograms,
+            row,
         })?;
     }
     Ok(())

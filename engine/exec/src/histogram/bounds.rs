@@ -4,17 +4,17 @@ use super::Histogram;
 
 /// A bucket with its bounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Bounded {
+pub struct Bounded {
     /// Lower bound.
-    pub(crate) lower: f64,
+    pub lower: f64,
     /// Upper bound.
-    pub(crate) upper: f64,
+    pub upper: f64,
     /// Whether an observation that equals the lower bound lies in it.
-    pub(crate) includes_lower: bool,
+    pub includes_lower: bool,
     /// Whether an observation that equals the upper bound lies in it.
-    pub(crate) includes_upper: bool,
+    pub includes_upper: bool,
     /// Observations.
-    pub(crate) count: f64,
+    pub count: f64,
 }
 
 /// `base^index` of a schema, the largest float where that is beyond all floats.
@@ -64,7 +64,7 @@ impl Histogram {
     }
 
     /// All buckets with observations, ascending.
-    pub(crate) fn buckets(&self) -> Vec<Bounded> {
+    pub fn buckets(&self) -> Vec<Bounded> {
         let negative = self.negative.iter().rev().map(|bucket| self.negative_bounds(*bucket));
         let positive = self.positive.iter().map(|bucket| self.positive_bounds(*bucket));
         let zero = std::iter::once(self.zero_bounds());

@@ -19,17 +19,18 @@ mod text;
 
 use std::sync::Arc;
 
+pub use self::bounds::Bounded;
 pub(crate) use self::change::detect_reset;
 pub(crate) use self::merge::Conflict;
 pub(crate) use self::rate::{difference, increase};
 pub(crate) use self::sum::Sum;
 
 /// What stands for a schema where the bounds are custom.
-pub(crate) const CUSTOM_BOUNDS: i32 = -53;
+pub const CUSTOM_BOUNDS: i32 = -53;
 
 /// Whether a counter was reset before a sample, as far as its sender knew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum ResetHint {
+pub enum ResetHint {
     /// To be found out from the counts.
     #[default]
     Unknown,
@@ -42,34 +43,34 @@ pub(crate) enum ResetHint {
 }
 
 /// A bucket's index, in the meaning of the schema, and its count.
-pub(crate) type Bucket = (i32, f64);
+pub type Bucket = (i32, f64);
 
 /// A distribution of observations.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Histogram {
+pub struct Histogram {
     /// Whether it continues the sample before.
-    pub(crate) hint: ResetHint,
+    pub hint: ResetHint,
     /// Resolution of the buckets, or [`CUSTOM_BOUNDS`].
-    pub(crate) schema: i32,
+    pub schema: i32,
     /// Half the width of the zero bucket; 0 with custom bounds.
-    pub(crate) zero_threshold: f64,
+    pub zero_threshold: f64,
     /// Observations in the zero bucket.
-    pub(crate) zero_count: f64,
+    pub zero_count: f64,
     /// All observations, those that are NaN included.
-    pub(crate) count: f64,
+    pub count: f64,
     /// Sum of the observations; NaN if one of them was. Its bits tell a stale marker.
-    pub(crate) sum: f64,
+    pub sum: f64,
     /// Sorted by index, indexes unique.
-    pub(crate) positive: Vec<Bucket>,
+    pub positive: Vec<Bucket>,
     /// Sorted by index, indexes unique; empty with custom bounds.
-    pub(crate) negative: Vec<Bucket>,
+    pub negative: Vec<Bucket>,
     /// Upper bounds, strictly ascending, +Inf left out; empty unless they are custom.
-    pub(crate) bounds: Arc<[f64]>,
+    pub bounds: Arc<[f64]>,
 }
 
 impl Histogram {
     /// Whether the bounds are custom.
-    pub(crate) fn is_custom(&self) -> bool {
+    pub fn is_custom(&self) -> bool {
         self.schema == CUSTOM_BOUNDS
     }
 
@@ -105,7 +106,7 @@ impl Histogram {
     }
 
     /// Without empty buckets.
-    pub(crate) fn compacted(mut self) -> Self {
+    pub fn compacted(mut self) -> Self {
         self.positive.retain(|bucket| bucket.1 != 0.0);
         self.negative.retain(|bucket| bucket.1 != 0.0);
         self
@@ -118,7 +119,7 @@ impl Histogram {
     }
 
     /// Whether two are the same distribution; hints are not compared, NaN is equal to NaN.
-    pub(crate) fn equals(&self, other: &Self) -> bool {
+    pub fn equals(&self, other: &Self) -> bool {
         let same = |a: f64, b: f64| a.to_bits() == b.to_bits() || a == b;
         let buckets = |a: &[Bucket], b: &[Bucket]| {
             let (mut a, mut b) = (populated(a), populated(b));

@@ -62,6 +62,11 @@ pub(super) fn call(
             return Ok(Arc::new(ScalarOfExec::new(input, grid.steps, &ctx.roster)?));
         }
         Function::Info { .. } => return Err(impossible("info series that are no selector")),
+        Function::HistogramQuantiles(label) => {
+            let statistic = HistogramStatistic::Quantiles(label);
+            return Ok(Arc::new(HistogramExec::new(inputs, statistic, grid.steps, roster)));
+        }
+        Function::Histogram(number) => Change::Histogram(number),
         Function::Map(function) => Change::Map(function),
         Function::Negate => Change::Negate,
         Function::Round => Change::Round,

@@ -10,11 +10,13 @@ use std::sync::Arc;
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
+use plan::expr::{ArithmeticOp, CompareOp};
 use plan::node::{BinaryOp, Cardinality, Fill, MatchOn, Matching};
 use schemas::model::{Grouping, Labels};
 
-use super::collect::{Row, Rows, collect, duplicate, scalar};
+use super::collect::{Cell, Content, Row, Rows, collect, duplicate, push, scalar};
 use super::node::{channel, execution_plan, single_partition};
+use crate::histogram::Histogram;
 use crate::roster::{OrdinalMap, Roster, without_name};
 use crate::tiles::{self, TileBuilder};
 use crate::{Error, ErrorKind};
@@ -92,7 +94,7 @@ impl BinaryExec {
                 _ => work.with_scalar(&context).await?,
             };
             for row in rows {
-                output.push(row.series, &row.values, &row.valid);
+                push(&mut output, row);
                 if output.is_full() && sender.send(Ok(output.finish())).await.is_err() {
                     return Ok(());
                 }
@@ -121,6 +123,12 @@ impl BinaryExec {
             for (step, scalar) in scalars.iter().enumerate() {
                 let Some(value) = tile.get(step) else { continue };
                 let (left, right) = if vector_left { (value, *scalar) } else { (*scalar, value) };
+                row.set(step, self.of_numbers(left, right, value).map(Content::Number));
+            }
+            for (step, histogram) in tile.histograms() {
+                let step = step as usize;
+                let (value, scalar) = (Cell::Histogram(&histogram), Cell::Number(scalars[step]));
+                let (left, right) = if vector_left { (value, scalar) } else { (scalar, value) };
                 row.set(step, self.compute(left, right, value));
             }
             rows.push(row);
@@ -213,8 +221,9 @@ impl BinaryExec {
     fn filled(&self, value: f64, signature: u32, row: &Row, others: &Presence) -> Row {
         let others = others.get(&signature);
         let is_alone = |step: usize| !others.is_some_and(|others| others[step]);
-        let valid = (0..row.valid.len()).map(|step| row.valid[step] && is_alone(step)).collect();
-        Row { series: signature, values: vec![value; row.values.len()], valid }
+        let valid = (0..row.valid.len()).map(|step| row.has(step) && is_alone(step)).collect();
+        let values = vec![value; row.values.len()];
+        Row { values, valid, ..Row::empty(signature, 0) }
     }
 
     /// Two series of the "one" side with the same signature at one step are an error, whether or
@@ -231,9 +240,9 @@ impl BinaryExec {
         }
         let is_filled = self.matching.fill != Fill::default();
         for step in 0..self.steps as usize {
-            let mut present = rows.iter().filter(|row| row.valid[step]);
+            let mut present = rows.iter().filter(|row| row.has(step));
             if let (Some(first), Some(second)) = (present.next(), present.next())
-                && (is_filled || many.iter().any(|row| row.valid[step]))
+                && (is_filled || many.iter().any(|row| row.has(step)))
             {
                 return Err(self.ambiguous(signature, [first, second], swapped));
             }
@@ -275,8 +284,50 @@ impl BinaryExec {
         })
     }
 
-    /// The value of a result, or none; `kept` is what a comparison keeps.
-    fn compute(&self, left: f64, right: f64, kept: f64) -> Option<f64> {
+    /// What a result has, or nothing; `kept` is what a comparison keeps.
+    fn compute(&self, left: Cell<'_>, right: Cell<'_>, kept: Cell<'_>) -> Option<Content> {
+        let histogram = |histogram: Histogram| Content::Histogram(Box::new(histogram));
+        match (left, right) {
+            (Cell::Number(left), Cell::Number(right)) => {
+                let kept = if let Cell::Number(kept) = kept { kept } else { left };
+                self.of_numbers(left, right, kept).map(Content::Number)
+            }
+            (Cell::Histogram(left), Cell::Histogram(right)) => self.of_histograms(left, right),
+            (Cell::Number(factor), Cell::Histogram(of)) => match self.op {
+                BinaryOp::Arithmetic(ArithmeticOp::Multiply) => {
+                    Some(histogram(of.clone().scaled(factor)))
+                }
+                _ => None,
+            },
+            (Cell::Histogram(of), Cell::Number(number)) => match self.op {
+                BinaryOp::Arithmetic(ArithmeticOp::Multiply) => {
+                    Some(histogram(of.clone().scaled(number)))
+                }
+                BinaryOp::Arithmetic(ArithmeticOp::Divide) => {
+                    Some(histogram(of.clone().divided(number)))
+                }
+                _ => None,
+            },
+        }
+    }
+
+    fn of_histograms(&self, left: &Histogram, right: &Histogram) -> Option<Content> {
+        let made = match self.op {
+            BinaryOp::Arithmetic(ArithmeticOp::Add) => left.clone().plus(right)?.0.compacted(),
+            BinaryOp::Arithmetic(ArithmeticOp::Subtract) => left.clone().minus(right)?.0.compacted(),
+            BinaryOp::Keep(op) => {
+                (is_equality(op)? == left.equals(right)).then(|| left.clone())?
+            }
+            BinaryOp::Test(op) => {
+                let holds = is_equality(op)? == left.equals(right);
+                return Some(Content::Number(f64::from(u8::from(holds))));
+            }
+            _ => return None,
+        };
+        Some(Content::Histogram(Box::new(made)))
+    }
+
+    fn of_numbers(&self, left: f64, right: f64, kept: f64) -> Option<f64> {
         match self.op {
             BinaryOp::Arithmetic(op) => Some(op.apply(left, right)),
             BinaryOp::Keep(op) => op.holds(&left, &right).then_some(kept),
@@ -290,8 +341,7 @@ impl BinaryExec {
     }
 
     fn empty(&self, series: u32) -> Row {
-        let steps = self.steps as usize;
-        Row { series, values: vec![0.0; steps], valid: vec![false; steps] }
+        Row::empty(series, self.steps as usize)
     }
 
     /// The labels of a result of `many` and `one`.
@@ -343,17 +393,14 @@ impl<'a> Results<'a> {
             .entry((signature, is_grouped.then_some(series)))
             .or_insert_with(|| vec![false; row.values.len()]);
         for (step, matched) in matched.iter_mut().enumerate() {
-            if !(many.valid[step] && one.valid[step]) {
-                continue;
-            }
+            let (Some(many), Some(one)) = (many.cell(step), one.cell(step)) else { continue };
             // Also where a comparison drops the result.
             if std::mem::replace(matched, true) {
                 return Err(two_matches(is_grouped));
             }
-            if row.valid[step] {
+            if row.has(step) {
                 return Err(duplicate());
             }
-            let (many, one) = (many.values[step], one.values[step]);
             let (left, right) = if self.swapped { (one, many) } else { (many, one) };
             row.set(step, self.exec.compute(left, right, left));
         }
@@ -370,18 +417,12 @@ fn two_matches(is_grouped: bool) -> Error {
     Error::new(ErrorKind::Invalid, message)
 }
 
-impl Row {
-    fn set(&mut self, step: usize, value: Option<f64>) {
-        if let Some(value) = value {
-            self.values[step] = value;
-            self.valid[step] = true;
-        }
-    }
-
-    fn keep(&mut self, keep: impl Fn(usize) -> bool) {
-        for (step, valid) in self.valid.iter_mut().enumerate() {
-            *valid &= keep(step);
-        }
+/// Whether a comparison asks for equality or for the opposite; `None` for those by order.
+fn is_equality(op: CompareOp) -> Option<bool> {
+    match op {
+        CompareOp::Equal => Some(true),
+        CompareOp::NotEqual => Some(false),
+        _ => None,
     }
 }
 
@@ -393,6 +434,9 @@ fn mark(present: &mut Presence, signature: u32, row: &Row) {
     let marks = present.entry(signature).or_insert_with(|| vec![false; row.valid.len()]);
     for (mark, valid) in marks.iter_mut().zip(&row.valid) {
         *mark |= *valid;
+    }
+    for step in row.histograms.keys() {
+        marks[*step as usize] = true;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Collecting the tiles of an input where an operator needs all of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
@@ -10,8 +10,9 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt;
 
+use crate::histogram::Histogram;
 use crate::roster::Roster;
-use crate::tiles::{self, Tile};
+use crate::tiles::{self, Tile, TileBuilder};
 use crate::{Error, ErrorKind};
 
 /// Tiles in order of arrival; their memory is reserved until they are dropped.
@@ -56,6 +57,91 @@ pub(super) struct Row {
     pub(super) values: Vec<f64>,
     /// Whether the value counts.
     pub(super) valid: Vec<bool>,
+    /// Histograms by step, at steps without a value.
+    pub(super) histograms: BTreeMap<u32, Histogram>,
+}
+
+impl Row {
+    /// A series without any value.
+    pub(super) fn empty(series: u32, steps: usize) -> Self {
+        let (values, valid) = (vec![0.0; steps], vec![false; steps]);
+        Self { series, values, valid, histograms: BTreeMap::new() }
+    }
+
+    /// Whether there is a number or a histogram at a step.
+    pub(super) fn has(&self, step: usize) -> bool {
+        self.valid[step] || self.histogram(step).is_some()
+    }
+
+    /// Whether there is a number or a histogram at any step.
+    pub(super) fn has_any(&self) -> bool {
+        self.valid.contains(&true) || !self.histograms.is_empty()
+    }
+
+    /// What there is at a step.
+    pub(super) fn cell(&self, step: usize) -> Option<Cell<'_>> {
+        if self.valid[step] {
+            return Some(Cell::Number(self.values[step]));
+        }
+        self.histogram(step).map(Cell::Histogram)
+    }
+
+    /// Sets what there is at a step, if anything.
+    pub(super) fn set(&mut self, step: usize, content: Option<Content>) {
+        match content {
+            Some(Content::Number(value)) => {
+                self.values[step] = value;
+                self.valid[step] = true;
+            }
+            Some(Content::Histogram(histogram)) => {
+                self.histograms.insert(step as u32, *histogram);
+            }
+            None => {}
+        }
+    }
+
+    /// Leaves only those steps for which `keep` holds.
+    pub(super) fn keep(&mut self, keep: impl Fn(usize) -> bool) {
+        for (step, valid) in self.valid.iter_mut().enumerate() {
+            *valid &= keep(step);
+        }
+        self.histograms.retain(|step, _| keep(*step as usize));
+    }
+
+    fn histogram(&self, step: usize) -> Option<&Histogram> {
+        if self.histograms.is_empty() {
+            return None;
+        }
+        self.histograms.get(&u32::try_from(step).ok()?)
+    }
+}
+
+/// What a series has at a step.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cell<'a> {
+    /// A number.
+    Number(f64),
+    /// A native histogram.
+    Histogram(&'a Histogram),
+}
+
+impl Cell<'_> {
+    /// The same as something of its own.
+    pub(super) fn to_content(self) -> Content {
+        match self {
+            Self::Number(value) => Content::Number(value),
+            Self::Histogram(histogram) => Content::Histogram(Box::new(histogram.clone())),
+        }
+    }
+}
+
+/// What a computation gives a series at a step.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    /// A number.
+    Number(f64),
+    /// A native histogram.
+    Histogram(Box<Histogram>),
 }
 
 /// Gathers tiles of one series into one row; two values of a series at one step are an error.
@@ -70,13 +156,19 @@ impl Rows {
     pub(super) fn add(&mut self, series: u32, tile: &Tile<'_>) -> Result<(), Error> {
         let steps = tile.values.len();
         let at = *self.positions.entry(series).or_insert_with(|| {
-            self.rows.push(Row { series, values: vec![0.0; steps], valid: vec![false; steps] });
+            self.rows.push(Row::empty(series, steps));
             self.rows.len() - 1
         });
         let row = &mut self.rows[at];
+        for (step, histogram) in tile.histograms() {
+            if row.has(step as usize) {
+                return Err(duplicate());
+            }
+            row.histograms.insert(step, histogram);
+        }
         for step in 0..steps {
             if tile.is_valid(step) {
-                if row.valid[step] {
+                if row.has(step) {
                     return Err(duplicate());
                 }
                 row.valid[step] = true;
@@ -123,4 +215,13 @@ pub(super) async fn scalar(
 /// The ordinal of the empty label set.
 pub(super) fn no_labels(roster: &Roster) -> Result<u32, Error> {
     roster.ordinal(&schemas::model::Labels::default())
+}
+
+/// Adds a row to tiles.
+pub(super) fn push(output: &mut TileBuilder, row: Row) {
+    output.push_mixed(row.series, |values, valid, histograms| {
+        values.copy_from_slice(&row.values);
+        valid.copy_from_slice(&row.valid);
+        histograms.extend(row.histograms);
+    });
 }

@@ -6,15 +6,16 @@ use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
 use futures::StreamExt;
-use plan::node::MapFunction;
+use plan::node::{HistogramNumber, MapFunction};
 use regex::Regex;
 use schemas::model::{Label, Labels, StepGrid};
 
-use super::collect::scalar;
+use super::collect::{Content, scalar};
 use super::constant::step_seconds;
 use super::node::{channel, execution_plan, single_partition};
 use crate::Error;
 use crate::functions::scalar as number;
+use crate::histogram::Histogram;
 use crate::roster::{OrdinalMap, Roster, without_name};
 use crate::tiles::{self, Tile, TileBuilder};
 
@@ -57,6 +58,8 @@ pub(crate) enum Change {
         /// Labels that are read.
         sources: Vec<String>,
     },
+    /// A number in place of each native histogram; what is no histogram is left out.
+    Histogram(HistogramNumber),
     /// Nothing: a scalar is taken as a vector.
     Nothing,
 }
@@ -115,8 +118,21 @@ impl FunctionExec {
                         mark_present(&tile, &mut absent);
                         return Ok(());
                     }
-                    output.push_with(names.get(tile.series)?, |values, valid| {
+                    let series = names.get(tile.series)?;
+                    output.push_mixed(series, |values, valid, histograms| {
                         apply(&change, &tile, &scalars, &grid, values, valid);
+                        for (step, histogram) in tile.histograms() {
+                            let at = step as usize;
+                            match of_histogram(&change, histogram, grid.at(step)) {
+                                Some(Content::Number(number)) => {
+                                    (values[at], valid[at]) = (number, true);
+                                }
+                                Some(Content::Histogram(histogram)) => {
+                                    histograms.push((step, *histogram));
+                                }
+                                None => {}
+                            }
+                        }
                     });
                     Ok::<(), Error>(())
                 })?;
@@ -141,6 +157,29 @@ fn mark_present(tile: &Tile<'_>, absent: &mut [bool]) {
     for (step, absent) in absent.iter_mut().enumerate() {
         *absent &= !tile.is_valid(step);
     }
+    for (step, _) in tile.histograms() {
+        absent[step as usize] = false;
+    }
+}
+
+/// What becomes of a histogram; functions of numbers leave it out.
+fn of_histogram(change: &Change, histogram: Histogram, time_ns: i64) -> Option<Content> {
+    let number = match change {
+        Change::LabelReplace { .. } | Change::LabelJoin { .. } | Change::Nothing => {
+            return Some(Content::Histogram(Box::new(histogram)));
+        }
+        Change::Negate => return Some(Content::Histogram(Box::new(histogram.scaled(-1.0)))),
+        Change::StepTime => step_seconds(time_ns),
+        Change::Histogram(statistic) => match statistic {
+            HistogramNumber::Count => histogram.count,
+            HistogramNumber::Sum => histogram.sum,
+            HistogramNumber::Avg => histogram.sum / histogram.count,
+            HistogramNumber::Stddev => histogram.variance().sqrt(),
+            HistogramNumber::Stdvar => histogram.variance(),
+        },
+        _ => return None,
+    };
+    Some(Content::Number(number))
 }
 
 fn apply(
@@ -163,6 +202,7 @@ fn apply(
             Change::ClampMin => greatest(value, scalar(0)),
             Change::ClampMax => least(value, scalar(0)),
             Change::StepTime => step_seconds(grid.at(u32::try_from(step).unwrap_or(u32::MAX))),
+            Change::Histogram(_) => continue,
             Change::Absent(_)
             | Change::LabelReplace { .. }
             | Change::LabelJoin { .. }

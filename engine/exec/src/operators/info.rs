@@ -79,7 +79,7 @@ impl InfoExec {
             let [base, info] = gathered;
             let mut output = TileBuilder::new(work.steps);
             for row in work.enrich(&base, &info)? {
-                output.push(row.series, &row.values, &row.valid);
+                push(&mut output, row);
                 if output.is_full() && sender.send(Ok(output.finish())).await.is_err() {
                     return Ok(());
                 }
@@ -109,7 +109,7 @@ impl InfoExec {
             let is_info = self.matchers.names.iter().all(|matcher| matcher.matches(name));
             let found = infos.get(&identities.get(row.series)?).filter(|_| !is_info);
             let mut known: Option<(Vec<usize>, Option<u32>)> = None;
-            for step in (0..row.valid.len()).filter(|step| row.valid[*step]) {
+            for step in (0..row.valid.len()).filter(|step| row.has(*step)) {
                 let chosen = newest(found.map_or(&[], Vec::as_slice), step)?;
                 let series = match known.take() {
                     Some((before, series)) if before == chosen => series,
@@ -200,14 +200,14 @@ impl Results {
     fn set(&mut self, series: u32, step: usize, from: &Row) -> Result<(), Error> {
         let steps = from.values.len();
         let at = *self.positions.entry(series).or_insert_with(|| {
-            self.rows.push(Row { series, values: vec![0.0; steps], valid: vec![false; steps] });
+            self.rows.push(Row::empty(series, steps));
             self.rows.len() - 1
         });
         let row = &mut self.rows[at];
-        if std::mem::replace(&mut row.valid[step], true) {
+        if row.has(step) {
             return Err(duplicate());
         }
-        row.values[step] = from.values[step];
+        row.set(step, from.cell(step).map(Cell::to_content));
         Ok(())
     }
 }

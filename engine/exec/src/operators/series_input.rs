@@ -8,6 +8,8 @@ use datafusion::error::Result;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 
+use crate::histogram::Histogram;
+
 /// What tells series apart and orders them: `(metric_id, series_id)`.
 pub(super) type SeriesKey = (i64, i64);
 
@@ -18,6 +20,8 @@ pub(super) struct Scratch {
     pub(super) times: Vec<i64>,
     /// One for each time.
     pub(super) values: Vec<f64>,
+    /// Native histograms with their times, in milliseconds.
+    pub(super) histograms: Vec<(i64, Histogram)>,
 }
 
 impl Scratch {
@@ -25,6 +29,17 @@ impl Scratch {
     pub(super) fn clear(&mut self) {
         self.times.clear();
         self.values.clear();
+        self.histograms.clear();
+    }
+
+    /// Whether there is no sample.
+    pub(super) fn is_empty(&self) -> bool {
+        self.times.is_empty() && self.histograms.is_empty()
+    }
+
+    /// Number of samples.
+    pub(super) fn len(&self) -> usize {
+        self.times.len() + self.histograms.len()
     }
 
     /// Memory of the samples, sorting them included.
@@ -37,6 +52,7 @@ impl Scratch {
     /// Inputs mostly follow each other in time, so nothing has to be moved; if only whole runs
     /// are out of order or samples interleave, they are sorted.
     pub(super) fn settle(&mut self) {
+        self.settle_histograms();
         if self.times.windows(2).all(|pair| pair[0] < pair[1]) {
             return;
         }
@@ -56,8 +72,24 @@ impl Scratch {
         self.values = values;
     }
 
+    fn settle_histograms(&mut self) {
+        if self.histograms.is_empty() {
+            return;
+        }
+        // Stable, and the kept one is overwritten by the one read later.
+        self.histograms.sort_by_key(|sample| sample.0);
+        self.histograms.dedup_by(|later, kept| {
+            let is_same = later.0 == kept.0;
+            if is_same {
+                std::mem::swap(later, kept);
+            }
+            is_same
+        });
+    }
+
     /// Drops the samples for which `drop` holds.
     pub(super) fn remove(&mut self, drop: impl Fn(f64) -> bool) {
+        self.histograms.retain(|sample| !drop(sample.1.sum));
         if !self.values.iter().any(|value| drop(*value)) {
             return;
         }
@@ -209,15 +241,16 @@ fn power_of_ten(exponent: i32) -> f64 {
 }
 
 /// One open input for each partition of the plans, decoded in tasks of their own.
-pub(super) fn open(
+pub(super) fn open<I>(
     plans: &[Arc<dyn datafusion::physical_plan::ExecutionPlan>],
     context: &Arc<datafusion::execution::TaskContext>,
-) -> Result<Vec<SeriesInput>> {
+    input: impl Fn(SendableRecordBatchStream) -> I,
+) -> Result<Vec<I>> {
     use datafusion::physical_plan::ExecutionPlanProperties;
     let mut inputs = Vec::new();
     for plan in plans {
         for partition in 0..plan.output_partitioning().partition_count() {
-            inputs.push(SeriesInput::new(super::node::spawn(plan, partition, context)?));
+            inputs.push(input(super::node::spawn(plan, partition, context)?));
         }
     }
     Ok(inputs)

@@ -20,6 +20,7 @@ use super::collect::{Row, Rows, collect};
 use super::node::{channel, execution_plan, single_partition};
 use crate::output;
 use crate::roster::Roster;
+use crate::tiles;
 
 /// Cells of a batch that leaves the engine.
 const BATCH_CELLS_MAX: usize = 64 * 1024;
@@ -75,7 +76,7 @@ impl SeriesOutputExec {
             let mut rows: Vec<(Labels, Row)> = rows
                 .into_rows()
                 .into_iter()
-                .filter(|row| row.valid.contains(&true))
+                .filter(Row::has_any)
                 .map(|row| (roster.labels(row.series), row))
                 .collect();
             if order != Some(SortBy::Arrival) {
@@ -96,10 +97,11 @@ impl SeriesOutputExec {
 
 /// The columns of `OutputKind::Series`.
 pub(crate) fn series_schema(steps: u32) -> SchemaRef {
-    let values = crate::tiles::schema(steps).field(1).data_type().clone();
+    let values = tiles::schema(steps).field(1).data_type().clone();
     Arc::new(Schema::new(vec![
         Field::new(columns::LABELS, label_map(), false),
         Field::new(output::columns::VALUES, values, false),
+        Field::new(output::columns::HISTOGRAMS, tiles::histograms::data_type(), false),
     ]))
 }
 
@@ -160,9 +162,11 @@ fn encode(rows: &[(Labels, Row)], steps: u32) -> Result<RecordBatch> {
     let schema = series_schema(steps);
     let mut values = Vec::with_capacity(rows.len() * steps as usize);
     let mut valid = Vec::with_capacity(values.capacity());
+    let mut histograms = tiles::histograms::Builder::default();
     for (_, row) in rows {
         values.extend_from_slice(&row.values);
         valid.extend_from_slice(&row.valid);
+        histograms.push(row.histograms.iter().map(|(step, histogram)| (*step, histogram.clone())));
     }
     let items = Float64Array::new(values.into(), Some(NullBuffer::from(valid)));
     let DataType::FixedSizeList(item, size) = schema.field(1).data_type() else {
@@ -170,7 +174,7 @@ fn encode(rows: &[(Labels, Row)], steps: u32) -> Result<RecordBatch> {
     };
     let values = FixedSizeListArray::try_new(Arc::clone(item), *size, Arc::new(items), None)?;
     let labels = label_maps(rows.iter().map(|(labels, _)| labels));
-    Ok(RecordBatch::try_new(schema, vec![labels, Arc::new(values)])?)
+    Ok(RecordBatch::try_new(schema, vec![labels, Arc::new(values), histograms.finish()])?)
 }
 
 /// Label sets as a column of maps.

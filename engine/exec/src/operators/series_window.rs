@@ -19,8 +19,10 @@ use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
 use plan::node::WindowFunction;
 
 use super::node::{channel, execution_plan, single_partition};
-use super::series_input::{Scratch, SeriesKey, open};
-use crate::functions::window::{self, Output, Samples, Windows, is_stale};
+use super::histogram_input::HistogramInput;
+use super::series_input::{Scratch, SeriesInput, SeriesKey, open};
+use crate::functions::window::{self, MixedSamples, Output, Samples, Windows, is_stale};
+use crate::histogram::Histogram;
 use crate::memory::Held;
 use crate::output::QueryStats;
 use crate::tiles::{self, TileBuilder};
@@ -39,15 +41,32 @@ pub(crate) enum Kernel {
 
 impl Kernel {
     /// Evaluates the kernel for one series.
-    fn run(&self, scratch: &mut Scratch, windows: &Windows, output: &mut Output<'_>) {
+    fn run(
+        &self,
+        scratch: &mut Scratch,
+        windows: &Windows,
+        output: &mut Output<'_>,
+        histograms: &mut Vec<(u32, Histogram)>,
+    ) {
         if let Self::Function(_) = self {
             scratch.remove(is_stale);
         }
         let samples = Samples { times: &scratch.times, values: &scratch.values };
+        if scratch.histograms.is_empty() {
+            return match self {
+                Self::Newest => window::newest(samples, windows, output),
+                Self::NewestTime => window::newest_time(samples, windows, output),
+                Self::Function(function) => window::evaluate(function, samples, windows, output),
+            };
+        }
+        let (times, found): (Vec<i64>, Vec<Histogram>) = scratch.histograms.drain(..).unzip();
+        let mixed = MixedSamples { numbers: samples, times: &times, histograms: &found };
         match self {
-            Self::Newest => window::newest(samples, windows, output),
-            Self::NewestTime => window::newest_time(samples, windows, output),
-            Self::Function(function) => window::evaluate(function, samples, windows, output),
+            Self::Newest => window::newest_mixed(mixed, windows, false, output, histograms),
+            Self::NewestTime => window::newest_mixed(mixed, windows, true, output, histograms),
+            Self::Function(function) => {
+                window::evaluate_mixed(function, mixed, windows, output, histograms);
+            }
         }
     }
 }
@@ -64,6 +83,8 @@ pub(crate) struct Selected {
 /// Reads samples of the selected series and evaluates a kernel at every step.
 pub(crate) struct SeriesWindowExec {
     inputs: Vec<Arc<dyn ExecutionPlan>>,
+    /// How many of the inputs hold numbers; the others hold histograms.
+    of_numbers: usize,
     leaf: Arc<Leaf>,
     properties: Arc<PlanProperties>,
 }
@@ -87,11 +108,18 @@ pub(crate) struct Leaf {
 impl SeriesWindowExec {
     /// Each partition of each input must be sorted by `(metric_id, series_id, time_ms)` and have
     /// the columns `metric_id, series_id, time_ms, value, value_mantissa, value_exponent`. Of two
-    /// samples of one time the one of the later input counts.
-    pub(crate) fn new(inputs: Vec<Arc<dyn ExecutionPlan>>, leaf: Leaf) -> Self {
+    /// samples of one time the one of the later input counts. Histograms are sorted alike and have
+    /// the columns of [`HistogramInput`].
+    pub(crate) fn new(
+        numbers: Vec<Arc<dyn ExecutionPlan>>,
+        histograms: Vec<Arc<dyn ExecutionPlan>>,
+        leaf: Leaf,
+    ) -> Self {
         let steps = u32::try_from(leaf.windows.count).unwrap_or(u32::MAX);
         let properties = single_partition(tiles::schema(steps));
-        Self { inputs, leaf: Arc::new(leaf), properties }
+        let of_numbers = numbers.len();
+        let inputs = [numbers, histograms].concat();
+        Self { inputs, of_numbers, leaf: Arc::new(leaf), properties }
     }
 
     fn inputs(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
@@ -100,7 +128,8 @@ impl SeriesWindowExec {
 
     fn with_inputs(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
         let properties = Arc::clone(&self.properties);
-        Self { inputs, leaf: Arc::clone(&self.leaf), properties }
+        let of_numbers = self.of_numbers;
+        Self { inputs, of_numbers, leaf: Arc::clone(&self.leaf), properties }
     }
 
     fn describe(&self) -> String {
@@ -115,7 +144,9 @@ impl SeriesWindowExec {
     }
 
     fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let mut inputs = open(&self.inputs, context)?;
+        let (numbers, histograms) = self.inputs.split_at(self.of_numbers);
+        let mut inputs = open(numbers, context, SeriesInput::new)?;
+        let mut histograms = open(histograms, context, HistogramInput::new)?;
         let leaf = Arc::clone(&self.leaf);
         let mut builder = channel(self.schema());
         let sender = builder.tx();
@@ -130,15 +161,19 @@ impl SeriesWindowExec {
                     input.skip_to(selected.key).await?;
                     input.take(selected.key, &mut scratch).await?;
                 }
-                if scratch.times.is_empty() {
+                for input in &mut histograms {
+                    input.take(selected.key, &mut scratch).await?;
+                }
+                if scratch.is_empty() {
                     continue;
                 }
                 leaf.held.resize(selected_bytes + scratch.bytes())?;
-                samples_read += scratch.times.len();
-                leaf.count(scratch.times.len(), samples_read)?;
+                samples_read += scratch.len();
+                leaf.count(scratch.len(), samples_read)?;
                 scratch.settle();
-                tiles.push_with(selected.ordinal, |values, valid| {
-                    leaf.kernel.run(&mut scratch, &leaf.windows, &mut Output { values, valid });
+                tiles.push_mixed(selected.ordinal, |values, valid, histograms| {
+                    let output = &mut Output { values, valid };
+                    leaf.kernel.run(&mut scratch, &leaf.windows, output, histograms);
                 });
                 if tiles.is_full() && sender.send(Ok(tiles.finish())).await.is_err() {
                     return Ok(());

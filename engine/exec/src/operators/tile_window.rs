@@ -11,7 +11,8 @@ use schemas::model::{NANOS_PER_MILLI, StepGrid};
 
 use super::node::{channel, execution_plan, single_partition};
 use crate::Error;
-use crate::functions::window::{self, Output, Samples, Windows};
+use crate::functions::window::{self, MixedSamples, Output, Samples, Windows};
+use crate::histogram::{Histogram, ResetHint};
 use crate::roster::{OrdinalMap, Roster};
 use crate::tiles::{self, TileBuilder};
 
@@ -83,9 +84,24 @@ impl TileWindowExec {
                         }
                     }
                     let samples = Samples { times: &at, values: &values };
-                    output.push_with(names.get(tile.series)?, |values, valid| {
+                    let series = names.get(tile.series)?;
+                    if !tile.has_histograms() {
+                        output.push_with(series, |values, valid| {
+                            let output = &mut Output { values, valid };
+                            window::evaluate(&function, samples, &windows, output);
+                        });
+                        return Ok(());
+                    }
+                    // What was known of resets between samples is not known between steps.
+                    let (at, found): (Vec<i64>, Vec<Histogram>) = tile
+                        .histograms()
+                        .into_iter()
+                        .map(|(step, histogram)| (times[step as usize], unhinted(histogram)))
+                        .unzip();
+                    let mixed = MixedSamples { numbers: samples, times: &at, histograms: &found };
+                    output.push_mixed(series, |values, valid, histograms| {
                         let output = &mut Output { values, valid };
-                        window::evaluate(&function, samples, &windows, output);
+                        window::evaluate_mixed(&function, mixed, &windows, output, histograms);
                     });
                     Ok::<(), Error>(())
                 })?;
@@ -101,6 +117,11 @@ impl TileWindowExec {
         });
         Ok(builder.build())
     }
+}
+
+fn unhinted(histogram: Histogram) -> Histogram {
+    let is_gauge = histogram.hint == ResetHint::Gauge;
+    if is_gauge { histogram } else { histogram.hinted(ResetHint::Unknown) }
 }
 
 execution_plan!(TileWindowExec);

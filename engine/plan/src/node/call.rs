@@ -59,6 +59,11 @@ pub enum Function {
     /// `[scalar lower, scalar upper, vector of buckets]`: share of the observations of classic
     /// histograms that lie between the bounds.
     HistogramFraction,
+    /// `[vector]`: a number of each native histogram; numbers are left out.
+    Histogram(HistogramNumber),
+    /// `[vector, scalars φ…]`: several quantiles at once, each under a label of this name with φ
+    /// as its value.
+    HistogramQuantiles(String),
     /// `[vector, selector of info metrics]`: labels of the info series of the same instance and
     /// job are added, those that the series has are kept.
     Info {
@@ -70,6 +75,21 @@ pub enum Function {
     },
     /// `[vector]`: the sign of every value turned; the metric name is dropped.
     Negate,
+}
+
+/// Numbers that describe a native histogram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistogramNumber {
+    /// Number of observations.
+    Count,
+    /// Sum of the observations.
+    Sum,
+    /// Mean of the observations.
+    Avg,
+    /// Estimated population standard deviation.
+    Stddev,
+    /// Estimated population variance.
+    Stdvar,
 }
 
 /// Functions of one value.

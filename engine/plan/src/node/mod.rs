@@ -27,7 +27,7 @@ mod window;
 
 pub use aggregate::{Aggregate, AggregateOp};
 pub use binary::{Binary, BinaryOp, Cardinality, Fill, MatchOn, Matching};
-pub use call::{Call, Function, MapFunction};
+pub use call::{Call, Function, HistogramNumber, MapFunction};
 pub use distinct::{Distinct, DistinctOf};
 pub use extract::{Extract, LabelExpression, Parser, PathSegment, PatternPart};
 pub use filter::Filter;

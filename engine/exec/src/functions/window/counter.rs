@@ -53,7 +53,7 @@ pub(super) fn extrapolated(
 }
 
 /// How much longer the extrapolated stretch is than the sampled one.
-fn extrapolation(
+pub(super) fn extrapolation(
     samples: Samples<'_>,
     windows: &Windows,
     (lo, hi, end): (usize, usize, i64),

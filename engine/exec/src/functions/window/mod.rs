@@ -10,10 +10,14 @@
 //! that has no answer for a window leaves the step without a value.
 
 mod counter;
+mod mixed;
 mod regression;
 mod values;
 
 use plan::node::WindowFunction;
+
+pub(crate) use self::mixed::MixedSamples;
+pub(crate) use self::mixed::{evaluate as evaluate_mixed, newest as newest_mixed};
 
 /// The bits of the NaN that marks the end of a series.
 pub(crate) const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
