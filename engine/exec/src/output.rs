@@ -11,8 +11,8 @@ use futures::stream::BoxStream;
 use schemas::model::StepGrid;
 
 use crate::Error;
+pub use crate::histogram::{Bounded, Bucket, CUSTOM_BOUNDS, Conflict, Histogram, ResetHint};
 use crate::memory::QueryMemory;
-pub use crate::histogram::{Bounded, Bucket, CUSTOM_BOUNDS, Histogram, ResetHint};
 
 /// Column names of outputs that are not columns of a table.
 pub mod columns {

@@ -35,6 +35,17 @@ pub const HELP: &str = "help";
 /// Dictionary Utf8, nullable: `cumulative` or `delta`; null for what has none.
 pub const TEMPORALITY: &str = "temporality";
 
+/// Int32: what is known of a counter reset before a histogram sample: 1 there was one, 2 there was
+/// none, 3 it is no counter; null if nothing is known.
+pub const RESET_HINT: &str = "reset_hint";
+/// List<Float64>: upper bounds of the buckets of a histogram with bounds of its own, ascending,
+/// +Inf left out; null if buckets are exponential. Its scale is -53, and its first positive count
+/// is that of the bucket whose number the offset tells.
+pub const CUSTOM_BOUNDS: &str = "custom_bounds";
+/// List<Float64>: count, zero count, positive counts and negative counts of a histogram whose
+/// counts are not whole, one after the other; the columns of those counts then hold zeros. Null
+/// if they are whole.
+pub const FRACTIONS: &str = "fractions";
 /// Int32: scale of an exponential histogram.
 pub const SCALE: &str = "scale";
 /// Int64: number of observations.

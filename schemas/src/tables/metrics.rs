@@ -41,7 +41,8 @@ pub(super) fn samples() -> Vec<FieldRef> {
     ]
 }
 
-/// `metric_histograms`: one row is an exponential histogram sample.
+/// `metric_histograms`: one row is a native histogram sample: exponential buckets, as OTLP has
+/// them, or buckets with bounds of their own.
 pub(super) fn histograms() -> Vec<FieldRef> {
     vec![
         required(columns::METRIC_ID, DataType::Int64),
@@ -60,6 +61,9 @@ pub(super) fn histograms() -> Vec<FieldRef> {
         required(columns::NEGATIVE_OFFSET, DataType::Int32),
         optional(columns::NEGATIVE_COUNTS, list_of(DataType::Int64)),
         required(columns::FLAGS, DataType::Int32),
+        optional(columns::RESET_HINT, DataType::Int32),
+        optional(columns::CUSTOM_BOUNDS, list_of(DataType::Float64)),
+        optional(columns::FRACTIONS, list_of(DataType::Float64)),
     ]
 }
 

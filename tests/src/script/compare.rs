@@ -1,10 +1,12 @@
 //! Answers beside what was expected, by the rules of Prometheus' runner.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use schemas::model::Labels;
 
 use super::engine::{Answer, Row};
+use super::histogram::is_expected;
 use super::series::{Item, STALE_NAN_BITS, Series};
 
 /// Whether two numbers count as equal, `tolerance` being the difference allowed in relation to
@@ -38,11 +40,11 @@ pub(super) fn series(
         // A range query shows a scalar as a series without labels.
         Answer::Scalar(values) => {
             let values = values.iter().copied().map(Some).collect();
-            &vec![Row { labels: Labels::default(), values }]
+            &vec![Row { labels: Labels::default(), values, histograms: BTreeMap::new() }]
         }
         Answer::Text(text) => return Err(format!("got the text {text:?}")),
     };
-    let has_value = |row: &&Row| row.values[steps.clone()].iter().any(Option::is_some);
+    let has_value = |row: &&Row| steps.clone().any(|step| row.has(step));
     let rows: Vec<&Row> = rows.iter().filter(has_value).collect();
     let expected: Vec<&Series> =
         expected.iter().filter(|series| !series.items.is_empty()).collect();
@@ -58,15 +60,15 @@ pub(super) fn series(
         };
         let Some(row) = row else { return mismatch() };
         for step in steps.clone() {
-            let wanted = match series.items.get(step - steps.start) {
-                Some(Item::Value(value)) => Some(*value),
-                Some(Item::Histogram) => return mismatch(),
-                Some(Item::Omitted) | None => None,
-            };
-            let equal = match (wanted, row.values[step]) {
-                (None, None) => true,
-                (Some(wanted), Some(got)) => almost_equal(wanted, got, tolerance),
-                _ => false,
+            let equal = match series.items.get(step - steps.start) {
+                Some(Item::Omitted) | None => !row.has(step),
+                Some(Item::Value(wanted)) => {
+                    row.values[step].is_some_and(|got| almost_equal(*wanted, got, tolerance))
+                }
+                Some(Item::Histogram(wanted, hint)) => row
+                    .histograms
+                    .get(&step)
+                    .is_some_and(|got| is_expected(wanted, *hint, got, tolerance)),
             };
             if !equal {
                 return mismatch();
@@ -87,14 +89,17 @@ fn mismatch(expected: &[&Series], rows: &[&Row], steps: Range<usize>) -> String 
         let items = series.items.iter().map(|item| match item {
             Item::Omitted => "_".to_owned(),
             Item::Value(value) => value.to_string(),
-            Item::Histogram => "{{…}}".to_owned(),
+            Item::Histogram(histogram, _) => format!("{histogram:?}"),
         });
         push_series(&mut text, &series.labels, items);
     }
     text.push_str("\n    got");
     for row in rows {
-        let values = row.values[steps.clone()].iter();
-        let items = values.map(|value| value.map_or("_".to_owned(), |value| value.to_string()));
+        let items = steps.clone().map(|step| match (row.values[step], row.histograms.get(&step)) {
+            (Some(value), _) => value.to_string(),
+            (None, Some(histogram)) => format!("{histogram:?}"),
+            (None, None) => "_".to_owned(),
+        });
         push_series(&mut text, &row.labels, items);
     }
     text

@@ -3,7 +3,7 @@
 //! Each `clear` goes on under a new tenant, which sees nothing of the others; that is the same as
 //! an empty store, and much cheaper.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -12,6 +12,7 @@ use arrow::array::{
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
+use exec::output::Histogram;
 use exec::{Limits, OutputKind, Session};
 use futures::TryStreamExt;
 use promql::Options;
@@ -21,6 +22,7 @@ use storage::{Decode, Durability, Frame, LabelIndex, Store, StoreOptions, TableB
 use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::histogram_rows::HistogramColumns;
 use super::series::{Item, Series};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -62,6 +64,15 @@ pub(super) struct Row {
     pub(super) labels: Labels,
     /// One a step.
     pub(super) values: Vec<Option<f64>>,
+    /// Native histograms by step.
+    pub(super) histograms: BTreeMap<usize, Histogram>,
+}
+
+impl Row {
+    /// Whether there is a value or a histogram at a step.
+    pub(super) fn has(&self, step: usize) -> bool {
+        self.values[step].is_some() || self.histograms.contains_key(&step)
+    }
 }
 
 /// Why there is no answer.
@@ -95,9 +106,13 @@ impl Engine {
         format!("t{}", self.tenants)
     }
 
-    /// Stores samples, the i-th of each series at `i * interval_ms`; histograms are left out.
+    /// Stores samples, the i-th of each series at `i * interval_ms`.
     pub(super) async fn load(&self, interval_ms: i64, series: &[Series]) -> Result<(), BoxError> {
-        let batches = vec![series_rows(interval_ms, series)?, sample_rows(interval_ms, series)?];
+        let batches = vec![
+            series_rows(interval_ms, series)?,
+            sample_rows(interval_ms, series)?,
+            histogram_rows(interval_ms, series)?,
+        ];
         self.append(Signal::Metrics, batches).await
     }
 
@@ -188,16 +203,14 @@ impl Decode for NoReplay {
     }
 }
 
-fn metric_id(labels: &Labels) -> i64 {
+pub(super) fn metric_id(labels: &Labels) -> i64 {
     xxh3_64(labels.value(METRIC_NAME).as_bytes()) as i64
 }
 
-/// Times and values of the samples of a series.
-fn samples(interval_ms: i64, series: &Series) -> impl Iterator<Item = (i64, f64)> {
-    series.items.iter().zip(0_i64..).filter_map(move |(item, at)| match item {
-        Item::Value(value) => Some((at * interval_ms, *value)),
-        Item::Omitted | Item::Histogram => None,
-    })
+/// Times and items of the samples of a series.
+fn samples(interval_ms: i64, series: &Series) -> impl Iterator<Item = (i64, &Item)> {
+    let items = series.items.iter().zip(0_i64..).filter(|(item, _)| **item != Item::Omitted);
+    items.map(move |(item, at)| (at * interval_ms, item))
 }
 
 /// One row for each series and day.
@@ -237,11 +250,12 @@ fn sample_rows(interval_ms: i64, series: &[Series]) -> Result<TableBatch, BoxErr
     let (mut times, mut values) = (Vec::new(), Vec::new());
     for described in series {
         let (metric, id) = (metric_id(&described.labels), described.labels.id());
-        for (time_ms, value) in samples(interval_ms, described) {
+        for (time_ms, item) in samples(interval_ms, described) {
+            let Item::Value(value) = item else { continue };
             metrics.push(metric);
             ids.push(id);
             times.push(time_ms);
-            values.push(value);
+            values.push(*value);
         }
     }
     batch(
@@ -253,6 +267,18 @@ fn sample_rows(interval_ms: i64, series: &[Series]) -> Result<TableBatch, BoxErr
             (columns::VALUE, Arc::new(Float64Array::from(values))),
         ],
     )
+}
+
+fn histogram_rows(interval_ms: i64, series: &[Series]) -> Result<TableBatch, BoxError> {
+    let mut columns = HistogramColumns::default();
+    for described in series {
+        for (time_ms, item) in samples(interval_ms, described) {
+            if let Item::Histogram(histogram, _) = item {
+                columns.push(&described.labels, time_ms, histogram);
+            }
+        }
+    }
+    columns.finish()
 }
 
 /// A column of labels.
@@ -302,7 +328,12 @@ fn rows(batch: &RecordBatch) -> Vec<Row> {
         let pairs = names.iter().flatten().zip(values.iter().flatten());
         Labels::with_empty_values(pairs.map(|(name, value)| Label::new(name, value)).collect())
     });
-    labels.zip(lists(batch.column(1))).map(|(labels, values)| Row { labels, values }).collect()
+    let histograms = (0..batch.num_rows()).map(|row| {
+        let found = exec::output::histograms(batch, row);
+        found.into_iter().map(|(step, histogram)| (step as usize, histogram)).collect()
+    });
+    let rows = labels.zip(lists(batch.column(1))).zip(histograms);
+    rows.map(|((labels, values), histograms)| Row { labels, values, histograms }).collect()
 }
 
 /// The items of a column of lists.

@@ -7,11 +7,12 @@
 //! ```
 //!
 //! `.test` files are PromQL: format, rules of comparison and repetitions of instant queries (in a
-//! range, and fixed by `@`) are those of Prometheus' own runner. Not covered: native histograms
-//! and start timestamps. `.logqltest` files are LogQL, see `logql`.
+//! range, and fixed by `@`) are those of Prometheus' own runner. Not covered: start timestamps. `.logqltest` files are LogQL, see `logql`.
 
 mod compare;
 mod engine;
+mod histogram;
+mod histogram_rows;
 mod ledger;
 mod logql;
 mod parse;

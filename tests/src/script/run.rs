@@ -6,6 +6,7 @@ use schemas::model::StepGrid;
 
 use super::compare;
 use super::engine::{Answer, BoxError, Engine, Place, Refusal, instant_grid, range_grid};
+use super::histogram;
 use super::parse::{self, Action, Eval, Expected, Pattern, When};
 use super::report::{Failure, FileReport, Reason};
 use super::series::{Item, Series};
@@ -27,8 +28,11 @@ pub(super) async fn run_file(path: &Path, place: Place) -> Result<FileReport, Bo
                 engine.clear();
                 has_histograms = false;
             }
-            Action::Load { interval_ms, converts, series } => {
+            Action::Load { interval_ms, converts, mut series } => {
                 has_histograms |= converts || any_histogram(&series);
+                if converts {
+                    series.extend(histogram::converted(&series));
+                }
                 engine.load(interval_ms, &series).await?;
             }
             Action::Broken(message) => {
@@ -51,7 +55,7 @@ pub(super) async fn run_file(path: &Path, place: Place) -> Result<FileReport, Bo
 }
 
 fn any_histogram(series: &[Series]) -> bool {
-    series.iter().any(|series| series.items.contains(&Item::Histogram))
+    series.iter().any(|series| series.items.iter().any(|item| matches!(item, Item::Histogram(..))))
 }
 
 async fn judge(eval: &Eval, engine: &Engine) -> Verdict {

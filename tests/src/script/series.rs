@@ -1,6 +1,9 @@
 //! Series descriptions: labels and a sequence of samples, `metric{l="v"} 1 2 _ 3+2x4 stale`.
 
+use exec::output::{Histogram, ResetHint};
 use schemas::model::{Label, Labels, MatchOp};
+
+use super::histogram;
 
 /// The bits of the NaN that marks the end of a series.
 pub(super) const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
@@ -9,14 +12,14 @@ pub(super) const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
 const REPEATS_MAX: usize = 1_000_000;
 
 /// One place of a sequence.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Item {
     /// No sample.
     Omitted,
     /// A number or the stale marker.
     Value(f64),
-    /// A native histogram, which is not read further.
-    Histogram,
+    /// A native histogram, and its hint if it is written.
+    Histogram(Box<Histogram>, Option<ResetHint>),
 }
 
 /// Labels and samples.
@@ -113,13 +116,8 @@ fn push_items(item: &str, items: &mut Vec<Item>) -> Option<()> {
         items.extend(std::iter::repeat_n(Item::Omitted, times));
         return Some(());
     }
-    if item.starts_with("{{") {
-        let times = match item.rsplit_once("}}")?.1 {
-            "" => 1,
-            times => repeats(times)? + 1,
-        };
-        items.extend(std::iter::repeat_n(Item::Histogram, times));
-        return Some(());
+    if let Some(rest) = item.strip_prefix("{{") {
+        return push_histograms(rest, items);
     }
     if item == "stale" {
         items.push(Item::Value(f64::from_bits(STALE_NAN_BITS)));
@@ -135,6 +133,38 @@ fn push_items(item: &str, items: &mut Vec<Item>) -> Option<()> {
     for _ in 0..=repeats(rest)? {
         items.push(Item::Value(value));
         value += step;
+    }
+    Some(())
+}
+
+/// `…}}`, `…}}xN` and `…}}+{{…}}xN`, the opening braces cut off.
+fn push_histograms(text: &str, items: &mut Vec<Item>) -> Option<()> {
+    let (first, rest) = text.split_once("}}")?;
+    let (mut histogram, hint) = histogram::parse(first)?;
+    let mut push = |histogram: &Histogram| {
+        items.push(Item::Histogram(Box::new(histogram.clone()), hint));
+    };
+    if rest.is_empty() {
+        push(&histogram);
+        return Some(());
+    }
+    let sign = rest.chars().next().filter(|sign| matches!(sign, '+' | '-'));
+    let (step, rest) = match sign {
+        Some(_) => {
+            let (step, rest) = rest.get(1..)?.strip_prefix("{{")?.split_once("}}")?;
+            (Some(histogram::parse(step)?.0), rest)
+        }
+        None => (None, rest),
+    };
+    for _ in 0..=repeats(rest)? {
+        push(&histogram);
+        let own = histogram.hint;
+        histogram = match &step {
+            None => histogram,
+            Some(step) if sign == Some('-') => histogram.minus(step)?.0,
+            Some(step) => histogram.plus(step)?.0,
+        };
+        histogram.hint = own;
     }
     Some(())
 }

@@ -6,11 +6,11 @@ use super::{Bucket, CUSTOM_BOUNDS, Histogram, ResetHint, populated};
 
 /// What is worth telling about two histograms that were brought together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Conflict {
+pub struct Conflict {
     /// One says that a counter was reset, the other that it was not.
-    pub(crate) hints: bool,
+    pub hints: bool,
     /// Custom bounds differed, so that only those that both have were kept.
-    pub(crate) bounds: bool,
+    pub bounds: bool,
 }
 
 impl Conflict {
@@ -22,12 +22,12 @@ impl Conflict {
 
 impl Histogram {
     /// `self + other`; `None` if one has custom bounds and the other has not.
-    pub(crate) fn plus(self, other: &Self) -> Option<(Self, Conflict)> {
+    pub fn plus(self, other: &Self) -> Option<(Self, Conflict)> {
         self.combined(other, |left, right| left + right)
     }
 
     /// `self - other`, a gauge; `None` if one has custom bounds and the other has not.
-    pub(crate) fn minus(self, other: &Self) -> Option<(Self, Conflict)> {
+    pub fn minus(self, other: &Self) -> Option<(Self, Conflict)> {
         let (difference, conflict) = self.combined(other, |left, right| left - right)?;
         Some((difference.hinted(ResetHint::Gauge), conflict))
     }
@@ -56,7 +56,7 @@ impl Histogram {
     }
 
     /// At a schema that is not finer.
-    pub(super) fn reduced(mut self, schema: i32) -> Self {
+    pub(crate) fn reduced(mut self, schema: i32) -> Self {
         let coarser = u32::try_from(self.schema - schema).unwrap_or_default();
         if coarser == 0 || self.is_custom() {
             return self;

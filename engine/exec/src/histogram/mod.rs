@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 pub use self::bounds::Bounded;
 pub(crate) use self::change::detect_reset;
-pub(crate) use self::merge::Conflict;
-pub(crate) use self::rate::{difference, increase};
+pub use self::merge::Conflict;
+pub(crate) use self::rate::{Outcome, difference, increase};
 pub(crate) use self::sum::Sum;
 
 /// What stands for a schema where the bounds are custom.
@@ -110,6 +110,12 @@ impl Histogram {
         self.positive.retain(|bucket| bucket.1 != 0.0);
         self.negative.retain(|bucket| bucket.1 != 0.0);
         self
+    }
+
+    /// Bytes that it takes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let buckets = self.positive.len() + self.negative.len();
+        size_of::<Self>() + buckets * size_of::<Bucket>() + self.bounds.len() * size_of::<f64>()
     }
 
     /// With another hint.

@@ -17,7 +17,7 @@ use schemas::tables::{Table, columns};
 use super::{Context, from_datafusion};
 use crate::functions::window::Windows;
 use crate::memory::Held;
-use crate::operators::{Kernel, Leaf, Selected, SeriesWindowExec};
+use crate::operators::{HISTOGRAM_COLUMNS, Kernel, Leaf, Selected, SeriesWindowExec};
 use crate::roster::without_name;
 use crate::table::{ScanRequest, filter_batches, scan};
 use crate::{Error, ErrorKind};
@@ -69,11 +69,12 @@ pub(crate) fn leaf(
     drop((entries, held));
     let held = ctx.memory.hold("samples");
     held.grow(selected.len() * size_of::<Selected>())?;
-    let inputs = if selected.is_empty() {
-        Vec::new()
-    } else {
-        samples(&selected, selector.range, ctx, &held)?
+    let read = |table: Table, projection: &[usize]| match selected.is_empty() {
+        true => Ok(Vec::new()),
+        false => samples(table, projection, &selected, selector.range, ctx, &held),
     };
+    let numbers = read(Table::MetricSamples, &PROJECTION)?;
+    let histograms = read(Table::MetricHistograms, &histogram_projection()?)?;
     let leaf = Leaf {
         selected,
         kernel,
@@ -82,31 +83,43 @@ pub(crate) fn leaf(
         stats: Arc::clone(&ctx.stats),
         held,
     };
-    Ok(Arc::new(SeriesWindowExec::new(inputs, leaf)))
+    Ok(Arc::new(SeriesWindowExec::new(numbers, histograms, leaf)))
+}
+
+/// Positions of the columns of histogram samples.
+fn histogram_projection() -> Result<Vec<usize>, Error> {
+    let schema = Table::MetricHistograms.schema();
+    let position = |name: &&str| schema.index_of(name);
+    let positions = HISTOGRAM_COLUMNS.iter().map(position).collect::<Result<_, _>>();
+    positions.map_err(|error| from_datafusion(error.into()))
 }
 
 /// Sorted inputs that hold the samples of the selected series: segments first, memtable last.
 fn samples(
+    table: Table,
+    projection: &[usize],
     selected: &[Selected],
     range: TimeRange,
     ctx: &Context,
     held: &Held,
 ) -> Result<Vec<Arc<dyn ExecutionPlan>>, Error> {
-    let table = ctx.snapshot.table(Table::MetricSamples);
-    let cut = table
+    let stored = ctx.snapshot.table(table);
+    let cut = stored
         .segments_in(&range)
         .iter()
         .any(|segment| segment.min_time_ns < range.start_ns || segment.max_time_ns >= range.end_ns);
     let request = ScanRequest {
         snapshot: &ctx.snapshot,
-        table: Table::MetricSamples,
+        table,
         range,
-        projection: PROJECTION.to_vec(),
+        projection: projection.to_vec(),
         filter: predicate(selected, range, cut),
     };
     let scanned = scan(request, &ctx.runtime, &ctx.stats).map_err(from_datafusion)?;
     let mut inputs: Vec<Arc<dyn ExecutionPlan>> = scanned.segments.into_iter().collect();
-    if let Some(batch) = buffered(&table.batches, selected, range, held).map_err(from_datafusion)? {
+    if let Some(batch) =
+        buffered(&stored.batches, projection, selected, range, held).map_err(from_datafusion)?
+    {
         let schema = batch.schema();
         let memory = MemorySourceConfig::try_new_exec(&[vec![batch]], schema, None);
         inputs.push(memory.map_err(from_datafusion)?);
@@ -154,6 +167,7 @@ fn range_ms(range: &TimeRange) -> (i64, i64) {
 /// time the one that arrived later stands behind.
 fn buffered(
     batches: &[RecordBatch],
+    projection: &[usize],
     selected: &[Selected],
     range: TimeRange,
     held: &Held,
@@ -161,7 +175,7 @@ fn buffered(
     let wanted: HashSet<i64, ahash::RandomState> =
         selected.iter().map(|series| series.key.1).collect();
     let (start_ms, end_ms) = range_ms(&range);
-    let kept = filter_batches(batches, &PROJECTION, |batch| {
+    let kept = filter_batches(batches, projection, |batch| {
         let series = batch.column(1).as_primitive::<Int64Type>().values();
         let times = batch.column(2).as_primitive::<Int64Type>().values();
         let keep = |(series, time): (&i64, &i64)| {

@@ -1,40 +1,44 @@
-//! `HistogramExec`: quantiles and fractions of classic histograms.
+//! `HistogramExec`: quantiles and fractions of histograms, classic and native.
 //!
 //! ```text
 //!  x_bucket{job="a", le="0.1"}   ┐
 //!  x_bucket{job="a", le="1"}     ├─▶ {job="a"}: the φ-quantile of the three at each step
 //!  x_bucket{job="a", le="+Inf"}  ┘
+//!  x{job="b"}, a native one      ──▶ {job="b"}: its own
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
-use schemas::model::{Grouping, Labels};
+use schemas::model::{Grouping, Labels, METRIC_NAME};
 
-use super::collect::{Collected, collect, scalar};
+use super::collect::{Collected, Content, Row, collect, push, scalar};
 use super::node::{channel, execution_plan, single_partition};
-use crate::Error;
 use crate::functions::histogram::{Bucket, bucket_fraction, bucket_quantile};
-use crate::roster::{OrdinalMap, Roster, without_name};
+use crate::histogram::Histogram;
+use crate::roster::{Roster, without_name};
 use crate::tiles::{self, TileBuilder};
+use crate::{Error, ErrorKind};
 
 /// The label that holds a bucket's upper bound, inclusive.
 const BOUND: &str = "le";
 
 /// What is computed of a histogram.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HistogramStatistic {
     /// The quantile that one scalar names.
     Quantile,
+    /// The quantiles that several scalars name, each under a label of this name.
+    Quantiles(String),
     /// The share of observations between two scalars.
     Fraction,
 }
 
-/// Groups buckets by all labels but `le` and the metric name; a series whose `le` is not a number
-/// is left out.
+/// Groups buckets by all labels but `le`; a series whose `le` is not a number is left out. Where a
+/// native histogram has the labels of a group, neither counts. The metric name is dropped.
 pub(crate) struct HistogramExec {
     inputs: Vec<Arc<dyn ExecutionPlan>>,
     statistic: HistogramStatistic,
@@ -60,7 +64,7 @@ impl HistogramExec {
     }
 
     fn with_inputs(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
-        Self::new(inputs, self.statistic, self.steps, Arc::clone(&self.roster))
+        Self::new(inputs, self.statistic.clone(), self.steps, Arc::clone(&self.roster))
     }
 
     fn describe(&self) -> String {
@@ -69,7 +73,7 @@ impl HistogramExec {
 
     fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let context = Arc::clone(context);
-        let (inputs, statistic) = (self.inputs.clone(), self.statistic);
+        let (inputs, statistic) = (self.inputs.clone(), self.statistic.clone());
         let (steps, roster) = (self.steps, Arc::clone(&self.roster));
         let mut builder = channel(self.schema());
         let sender = builder.tx();
@@ -81,10 +85,13 @@ impl HistogramExec {
             }
             let collected = collect(&inputs[buckets_at], &context).await?;
             let mut output = TileBuilder::new(steps);
-            for (series, buckets) in gather(&collected, &roster)? {
-                output.push_with(series, |values, valid| {
-                    evaluate(statistic, &scalars, &buckets, values, valid);
-                });
+            let groups = gather(&collected, &roster)?;
+            drop(collected);
+            let work = Evaluation { statistic, scalars, roster, steps: steps as usize };
+            for group in groups {
+                for row in work.evaluate(&group)? {
+                    push(&mut output, row);
+                }
                 if output.is_full() && sender.send(Ok(output.finish())).await.is_err() {
                     return Ok(());
                 }
@@ -102,55 +109,138 @@ impl HistogramExec {
 /// One bucket at all steps: its bound and its counts, `None` where it has no value.
 type Counts = (f64, Vec<Option<f64>>);
 
-/// The buckets of each histogram, histograms in the order first met.
-fn gather(collected: &Collected, roster: &Arc<Roster>) -> Result<Vec<(u32, Vec<Counts>)>, Error> {
+/// The buckets and native histograms of one label set.
+#[derive(Default)]
+struct Group {
+    /// The labels, the metric name among them.
+    labels: Labels,
+    buckets: Vec<Counts>,
+    histograms: BTreeMap<u32, Histogram>,
+}
+
+/// The histograms of the input in the order first met.
+fn gather(collected: &Collected, roster: &Arc<Roster>) -> Result<Vec<Group>, Error> {
     let rest = Grouping::Without(vec![BOUND.to_owned()]);
-    let mut groups =
-        OrdinalMap::new(Arc::clone(roster), |labels: &Labels| without_name(&rest.group_of(labels)));
-    let mut histograms: Vec<(u32, Vec<Counts>)> = Vec::new();
-    let mut positions: HashMap<u32, usize, ahash::RandomState> = HashMap::default();
+    let mut groups: Vec<Group> = Vec::new();
+    let mut positions: HashMap<Labels, usize, ahash::RandomState> = HashMap::default();
+    let mut position = |labels: Labels, groups: &mut Vec<Group>| {
+        *positions.entry(labels).or_insert_with_key(|labels| {
+            groups.push(Group { labels: labels.clone(), ..Group::default() });
+            groups.len() - 1
+        })
+    };
     collected.for_each(|tile| {
-        let Some(bound) = parse_bound(roster.labels(tile.series).value(BOUND)) else {
-            return Ok(());
-        };
-        let group = groups.get(tile.series)?;
-        let at = *positions.entry(group).or_insert_with(|| {
-            histograms.push((group, Vec::new()));
-            histograms.len() - 1
-        });
-        let counts = (0..tile.values.len()).map(|step| tile.get(step)).collect();
-        histograms[at].1.push((bound, counts));
+        let labels = roster.labels(tile.series);
+        if tile.has_histograms() {
+            let at = position(labels.clone(), &mut groups);
+            groups[at].histograms.extend(tile.histograms());
+        }
+        let Some(bound) = parse_bound(labels.value(BOUND)) else { return Ok(()) };
+        let counts: Vec<_> = (0..tile.values.len()).map(|step| tile.get(step)).collect();
+        if counts.iter().any(Option::is_some) {
+            let name = labels.value(METRIC_NAME).to_owned();
+            let labels = rest.group_of(&labels).with(METRIC_NAME, &name);
+            let at = position(labels, &mut groups);
+            groups[at].buckets.push((bound, counts));
+        }
         Ok::<(), Error>(())
     })?;
-    Ok(histograms)
+    Ok(groups)
 }
 
 fn parse_bound(text: &str) -> Option<f64> {
     text.parse().ok().filter(|bound: &f64| !bound.is_nan())
 }
 
-fn evaluate(
+struct Evaluation {
     statistic: HistogramStatistic,
-    scalars: &[Vec<f64>],
-    buckets: &[Counts],
-    values: &mut [f64],
-    valid: &mut [bool],
-) {
-    let mut at_step = Vec::with_capacity(buckets.len());
-    for step in 0..values.len() {
-        at_step.clear();
-        let counts = buckets.iter().filter_map(|(upper, counts)| {
+    scalars: Vec<Vec<f64>>,
+    roster: Arc<Roster>,
+    steps: usize,
+}
+
+impl Evaluation {
+    /// The results of a group: one series, or one for each of several quantiles.
+    fn evaluate(&self, group: &Group) -> Result<Vec<Row>, Error> {
+        let labels = without_name(&group.labels);
+        let mut rows: Vec<Row> = Vec::new();
+        for step in 0..self.steps {
+            let Some(mut source) = group.at(step) else { continue };
+            if let HistogramStatistic::Quantiles(label) = &self.statistic {
+                if labels.get(label).is_some() {
+                    let message = format!("label {label:?} of the quantiles is there already");
+                    return Err(Error::new(ErrorKind::Invalid, message));
+                }
+                for phis in &self.scalars {
+                    let text = quantile_text(phis[step]);
+                    let series = self.roster.ordinal(&labels.with(label, &text))?;
+                    self.set(&mut rows, series, step, source.quantile(phis[step]));
+                }
+                continue;
+            }
+            let scalar = |at: usize| self.scalars[at][step];
+            let number = match self.statistic {
+                HistogramStatistic::Fraction => source.fraction(scalar(0), scalar(1)),
+                _ => source.quantile(scalar(0)),
+            };
+            let series = self.roster.ordinal(&labels)?;
+            self.set(&mut rows, series, step, number);
+        }
+        Ok(rows)
+    }
+
+    fn set(&self, rows: &mut Vec<Row>, series: u32, step: usize, number: f64) {
+        let at = rows.iter().position(|row| row.series == series).unwrap_or_else(|| {
+            rows.push(Row::empty(series, self.steps));
+            rows.len() - 1
+        });
+        rows[at].set(step, Some(Content::Number(number)));
+    }
+}
+
+/// What a group is at one step.
+enum Source<'a> {
+    Buckets(Vec<Bucket>),
+    Native(&'a Histogram),
+}
+
+impl Group {
+    fn at(&self, step: usize) -> Option<Source<'_>> {
+        let native = u32::try_from(step).ok().and_then(|step| self.histograms.get(&step));
+        let counts = self.buckets.iter().filter_map(|(upper, counts)| {
             counts[step].map(|count| Bucket { upper: *upper, count })
         });
-        at_step.extend(counts);
-        if !at_step.is_empty() {
-            let scalar = |at: usize| scalars[at][step];
-            values[step] = match statistic {
-                HistogramStatistic::Quantile => bucket_quantile(scalar(0), &mut at_step),
-                HistogramStatistic::Fraction => bucket_fraction(scalar(0), scalar(1), &mut at_step),
-            };
-            valid[step] = true;
+        let buckets: Vec<Bucket> = counts.collect();
+        match (native, buckets.is_empty()) {
+            (Some(native), true) => Some(Source::Native(native)),
+            (None, false) => Some(Source::Buckets(buckets)),
+            _ => None,
         }
+    }
+}
+
+impl Source<'_> {
+    fn quantile(&mut self, phi: f64) -> f64 {
+        match self {
+            Self::Buckets(buckets) => bucket_quantile(phi, buckets),
+            Self::Native(histogram) => histogram.quantile(phi),
+        }
+    }
+
+    fn fraction(&mut self, lower: f64, upper: f64) -> f64 {
+        match self {
+            Self::Buckets(buckets) => bucket_fraction(lower, upper, buckets),
+            Self::Native(histogram) => histogram.fraction(lower, upper),
+        }
+    }
+}
+
+/// A quantile as the value of a label, in OpenMetrics' form: 1 is `1.0`.
+fn quantile_text(phi: f64) -> String {
+    match phi {
+        f64::INFINITY => "+Inf".to_owned(),
+        f64::NEG_INFINITY => "-Inf".to_owned(),
+        phi => format!("{phi:?}"),
     }
 }
 

@@ -13,7 +13,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
 use schemas::model::{CompiledMatcher, Grouping, Labels, METRIC_NAME};
 
-use super::collect::{Row, Rows, collect, duplicate};
+use super::collect::{Cell, Row, Rows, collect, duplicate, push};
 use super::node::{channel, execution_plan, single_partition};
 use crate::roster::{OrdinalMap, Roster};
 use crate::tiles::{self, TileBuilder};

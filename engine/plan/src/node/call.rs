@@ -61,7 +61,7 @@ pub enum Function {
     HistogramFraction,
     /// `[vector]`: a number of each native histogram; numbers are left out.
     Histogram(HistogramNumber),
-    /// `[vector, scalars φ…]`: several quantiles at once, each under a label of this name with φ
+    /// `[scalars φ…, vector]`: several quantiles at once, each under a label of this name with φ
     /// as its value.
     HistogramQuantiles(String),
     /// `[vector, selector of info metrics]`: labels of the info series of the same instance and

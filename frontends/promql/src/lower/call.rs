@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use plan::Node;
-use plan::node::{Call, Function, MapFunction, SortBy};
+use plan::node::{Call, Function, HistogramNumber, MapFunction, SortBy};
 use schemas::model::{Direction, NANOS_PER_SECOND};
 
 use super::duration::{range_seconds, step_seconds};
@@ -34,6 +34,7 @@ pub(super) fn call(
             };
         }
         "info" => return super::info::info(arguments, span, context),
+        "histogram_quantiles" => return quantiles(arguments, span, context),
         "sort" | "sort_desc" | "sort_by_label" | "sort_by_label_desc" => {
             // At the root it was seen to by `sort_order`; anywhere else order means nothing.
             arguments.truncate(1);
@@ -54,6 +55,23 @@ pub(super) fn call(
         None => of_scalars(name, &arguments, context)
             .ok_or_else(|| unsupported(&format!("function {name} of changing values"), span)),
     }
+}
+
+/// `histogram_quantiles(vector, label, φ…)`.
+fn quantiles(
+    mut arguments: Vec<Expr>,
+    span: Range<usize>,
+    context: Context<'_>,
+) -> Result<Node, Error> {
+    let phis = arguments.split_off(arguments.len().min(2));
+    let label = arguments.pop().ok_or_else(|| unsupported("no label", span.clone()))?;
+    let label_span = label.span.clone();
+    let message = "invalid label name in histogram_quantiles():";
+    let label = labels::label_name(labels::text(label)?, message, &label_span)?;
+    let mut inputs = nodes(phis, context)?;
+    inputs.push(only(nodes(arguments, context)?, &span)?);
+    let function = Function::HistogramQuantiles(label);
+    Ok(Node::Call(Call { function, arguments: inputs }))
 }
 
 /// The order that a root expression asks for.
@@ -146,6 +164,11 @@ fn function(name: &str) -> Option<Function> {
         "scalar" => Function::Scalar,
         "vector" => Function::Vector,
         "timestamp" => Function::Timestamp,
+        "histogram_avg" => Function::Histogram(HistogramNumber::Avg),
+        "histogram_count" => Function::Histogram(HistogramNumber::Count),
+        "histogram_stddev" => Function::Histogram(HistogramNumber::Stddev),
+        "histogram_stdvar" => Function::Histogram(HistogramNumber::Stdvar),
+        "histogram_sum" => Function::Histogram(HistogramNumber::Sum),
         "histogram_fraction" => Function::HistogramFraction,
         "histogram_quantile" => Function::HistogramQuantile,
         _ => Function::Map(map_function(name)?),

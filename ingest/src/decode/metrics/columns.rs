@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ahash::AHashSet;
 use arrow::array::{
-    ArrayRef, FixedSizeBinaryBuilder, Float64Array, Float64Builder, Int32Array, Int64Array,
-    Int64Builder, ListBuilder, StringBuilder,
+    ArrayRef, FixedSizeBinaryBuilder, Float64Array, Float64Builder, Int32Array, Int32Builder,
+    Int64Array, Int64Builder, ListBuilder, StringBuilder,
 };
 use schemas::tables::{Table, day_of_ms};
 use storage::{LabelIndex, TableBatch};
@@ -205,6 +205,9 @@ struct HistogramColumns {
     negative_offset: Vec<i32>,
     negative_counts: ListBuilder<Int64Builder>,
     flags: Vec<i32>,
+    reset_hint: Int32Builder,
+    custom_bounds: ListBuilder<Float64Builder>,
+    fractions: ListBuilder<Float64Builder>,
 }
 
 impl HistogramColumns {
@@ -227,6 +230,9 @@ impl HistogramColumns {
         self.negative_counts.values().append_slice(&point.negative.counts);
         self.negative_counts.append(true);
         self.flags.push(point.flags as i32);
+        self.reset_hint.append_option(point.reset_hint);
+        push_list(&mut self.custom_bounds, point.custom_bounds.as_deref());
+        push_list(&mut self.fractions, point.fractions.as_deref());
     }
 
     fn finish(mut self) -> Result<Option<TableBatch>, Error> {
@@ -247,9 +253,17 @@ impl HistogramColumns {
             Arc::new(Int32Array::from(self.negative_offset)),
             Arc::new(self.negative_counts.finish()),
             Arc::new(Int32Array::from(self.flags)),
+            Arc::new(self.reset_hint.finish()),
+            Arc::new(self.custom_bounds.finish()),
+            Arc::new(self.fractions.finish()),
         ];
         batch::finish(Table::MetricHistograms, columns)
     }
+}
+
+fn push_list(column: &mut ListBuilder<Float64Builder>, items: Option<&[f64]>) {
+    column.values().append_slice(items.unwrap_or_default());
+    column.append(items.is_some());
 }
 
 struct ExemplarColumns {

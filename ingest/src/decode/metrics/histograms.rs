@@ -173,6 +173,8 @@ impl<'a> MetricsDecoder<'a, '_> {
     ) -> Result<Times, Failure> {
         let limits = self.context.limits;
         let mut point = self.read_exponential(message)?;
+        // The difference to the point before is no counter.
+        point.reset_hint = (family.about.temporality == "delta").then_some(RESET_HINT_GAUGE);
         let times = self.read_times(family, point.time_ns, point.start_ns)?;
         if point.flags & NO_RECORDED_VALUE != 0 {
             point.sum = Some(STALE);
@@ -222,6 +224,9 @@ impl<'a> MetricsDecoder<'a, '_> {
     }
 }
 
+/// Of the column `reset_hint`: not a counter.
+const RESET_HINT_GAUGE: i32 = 3;
+
 /// An exponential histogram's point but for its labels.
 #[derive(Debug, Default)]
 pub(super) struct ExponentialPoint {
@@ -237,6 +242,12 @@ pub(super) struct ExponentialPoint {
     pub(super) positive: ExponentialBuckets,
     pub(super) negative: ExponentialBuckets,
     pub(super) flags: u32,
+    /// As the column `reset_hint` has it.
+    pub(super) reset_hint: Option<i32>,
+    /// As the column `custom_bounds` has them.
+    pub(super) custom_bounds: Option<Vec<f64>>,
+    /// As the column `fractions` has them.
+    pub(super) fractions: Option<Vec<f64>>,
 }
 
 /// One side of an exponential histogram.

@@ -1,8 +1,12 @@
 //! Aggregations that keep a few numbers for each step of a group.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use plan::node::AggregateOp;
 
 use crate::functions::compensated::{Mean, add};
+use crate::histogram::{Histogram, Sum};
 use crate::tiles::Tile;
 
 /// Memory of one step of a group, at most.
@@ -15,6 +19,8 @@ pub(super) struct Fold {
     first: Vec<f64>,
     second: Vec<f64>,
     means: Vec<Mean>,
+    /// Sums of native histograms by step; `None` where they cannot be added.
+    histograms: BTreeMap<u32, Option<Sum>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,11 +60,41 @@ impl Fold {
         let (numbers, means) = if kind == Kind::Avg { (0, steps) } else { (steps, 0) };
         let zeros = || vec![0.0; numbers];
         let (first, second, means) = (zeros(), zeros(), vec![Mean::default(); means]);
-        Some(Self { kind, count: vec![0; steps], first, second, means })
+        let histograms = BTreeMap::new();
+        Some(Self { kind, count: vec![0; steps], first, second, means, histograms })
     }
 
-    /// Adds the values of a series.
-    pub(super) fn add(&mut self, tile: &Tile<'_>) {
+    /// Adds the values of a series; returns by how many bytes the state grew about.
+    pub(super) fn add(&mut self, tile: &Tile<'_>) -> usize {
+        self.add_numbers(tile);
+        tile.histograms().into_iter().map(|(step, found)| self.add_histogram(step, found)).sum()
+    }
+
+    fn add_histogram(&mut self, step: u32, histogram: Histogram) -> usize {
+        match self.kind {
+            Kind::Sum | Kind::Avg => {
+                let bytes = 2 * histogram.memory_bytes();
+                match self.histograms.entry(step) {
+                    Entry::Vacant(entry) => {
+                        entry.insert(Some(Sum::new(histogram)));
+                        return bytes;
+                    }
+                    Entry::Occupied(mut entry) => {
+                        let added = entry.get_mut().as_mut().and_then(|sum| sum.add(&histogram));
+                        if added.is_none() {
+                            entry.insert(None);
+                        }
+                    }
+                }
+            }
+            Kind::Count | Kind::Group => self.count[step as usize] += 1,
+            // These know numbers only.
+            Kind::Min | Kind::Max | Kind::Stdvar | Kind::Stddev => {}
+        }
+        0
+    }
+
+    fn add_numbers(&mut self, tile: &Tile<'_>) {
         match self.kind {
             Kind::Sum => self.each(tile, |_, sum, lost, value| add(sum, lost, value)),
             Kind::Avg => {
@@ -97,8 +133,24 @@ impl Fold {
         }
     }
 
-    /// Writes the result of every step.
-    pub(super) fn finish(&self, values: &mut [f64], valid: &mut [bool]) {
+    /// Writes the result of every step; a step with numbers and histograms has none.
+    pub(super) fn finish(
+        mut self,
+        values: &mut [f64],
+        valid: &mut [bool],
+        histograms: &mut Vec<(u32, Histogram)>,
+    ) {
+        self.finish_numbers(values, valid);
+        for (step, sum) in std::mem::take(&mut self.histograms) {
+            if std::mem::take(&mut valid[step as usize]) {
+                continue;
+            }
+            let total = if self.kind == Kind::Avg { Sum::mean } else { Sum::total };
+            histograms.extend(sum.map(|sum| (step, total(sum))));
+        }
+    }
+
+    fn finish_numbers(&self, values: &mut [f64], valid: &mut [bool]) {
         if self.kind == Kind::Avg {
             for (step, mean) in self.means.iter().enumerate() {
                 valid[step] = mean.value().is_some();

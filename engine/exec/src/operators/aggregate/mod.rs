@@ -24,8 +24,8 @@ use plan::node::AggregateOp;
 use schemas::model::{Grouping, Labels};
 
 use self::fold::Fold;
-use self::pick::{Pick, Picked};
-use super::collect::scalar;
+use self::pick::Pick;
+use super::collect::{push, scalar};
 use super::node::{channel, execution_plan, single_partition};
 use crate::Error;
 use crate::roster::{OrdinalMap, Roster};
@@ -146,7 +146,12 @@ impl<F: FnMut(&Labels) -> Labels> Groups<F> {
             }
         };
         match &mut self.states[at].1 {
-            State::Fold(fold) => fold.add(tile),
+            State::Fold(fold) => {
+                let grown = fold.add(tile);
+                if grown > 0 {
+                    self.reserved.try_grow(grown)?;
+                }
+            }
             State::Pick(pick) => {
                 let grown = pick.add(&self.op, &self.parameter, tile)?;
                 self.reserved.try_grow(grown)?;
@@ -166,13 +171,15 @@ impl State {
     ) -> Result<(), Error> {
         match self {
             Self::Fold(fold) => {
-                output.push_with(group, |values, valid| fold.finish(values, valid));
+                output.push_mixed(group, |values, valid, histograms| {
+                    fold.finish(values, valid, histograms);
+                });
                 Ok(())
             }
             Self::Pick(pick) => {
                 let picked = pick.finish(&groups.op, &groups.parameter, group, roster)?;
-                for Picked { series, values, valid } in picked {
-                    output.push(series, &values, &valid);
+                for row in picked {
+                    push(output, row);
                 }
                 Ok(())
             }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use plan::node::AggregateOp;
 
+use super::super::collect::{Cell, Row};
 use crate::functions::quantile::quantile;
+use crate::histogram::Histogram;
 use crate::roster::Roster;
 use crate::tiles::Tile;
 use crate::{Error, ErrorKind};
@@ -13,28 +15,24 @@ use crate::{Error, ErrorKind};
 /// Values of one group: for each step the candidates with their series.
 pub(super) struct Pick {
     steps: Vec<Vec<Candidate>>,
+    histograms: Vec<Histogram>,
 }
 
 #[derive(Clone, Copy)]
 struct Candidate {
     value: f64,
     series: u32,
+    /// Position of the histogram that it is; `NUMBER` if it is none.
+    histogram: u32,
 }
 
-/// A series of the result.
-pub(super) struct Picked {
-    /// Ordinal in the roster.
-    pub(super) series: u32,
-    /// One for each step.
-    pub(super) values: Vec<f64>,
-    /// Whether the value counts.
-    pub(super) valid: Vec<bool>,
-}
+/// No histogram.
+const NUMBER: u32 = u32::MAX;
 
 impl Pick {
     /// An empty state.
     pub(super) fn new(steps: usize) -> Self {
-        Self { steps: vec![Vec::new(); steps] }
+        Self { steps: vec![Vec::new(); steps], histograms: Vec::new() }
     }
 
     /// Adds the values of a series; returns by how many bytes the state grew at most.
@@ -45,9 +43,10 @@ impl Pick {
         tile: &Tile<'_>,
     ) -> Result<usize, Error> {
         let mut added = 0;
+        let grown = self.add_histograms(op, tile);
         for (step, candidates) in self.steps.iter_mut().enumerate() {
             let Some(value) = tile.get(step) else { continue };
-            candidates.push(Candidate { value, series: tile.series });
+            candidates.push(Candidate { value, series: tile.series, histogram: NUMBER });
             added += 1;
             let best = match op {
                 AggregateOp::TopK | AggregateOp::BottomK => count(parameter[step])?,
@@ -58,7 +57,24 @@ impl Pick {
                 keep_best(op, candidates, best);
             }
         }
-        Ok(added * size_of::<Candidate>())
+        Ok(added * size_of::<Candidate>() + grown)
+    }
+
+    /// Adds histograms, which some operations take like numbers and others leave out.
+    fn add_histograms(&mut self, op: &AggregateOp, tile: &Tile<'_>) -> usize {
+        use AggregateOp as A;
+        if !matches!(op, A::LimitK | A::LimitRatio | A::CountValues(_)) {
+            return 0;
+        }
+        let mut grown = 0;
+        for (step, histogram) in tile.histograms() {
+            let at = u32::try_from(self.histograms.len()).unwrap_or(NUMBER);
+            let candidate = Candidate { value: f64::NAN, series: tile.series, histogram: at };
+            self.steps[step as usize].push(candidate);
+            grown += histogram.memory_bytes() + size_of::<Candidate>();
+            self.histograms.push(histogram);
+        }
+        grown
     }
 
     /// The series of the result.
@@ -68,7 +84,7 @@ impl Pick {
         parameter: &[f64],
         group: u32,
         roster: &Roster,
-    ) -> Result<Vec<Picked>, Error> {
+    ) -> Result<Vec<Row>, Error> {
         match op {
             AggregateOp::Quantile => Ok(vec![self.quantiles(parameter, group)]),
             AggregateOp::CountValues(label) => self.count_values(label, group, roster),
@@ -89,49 +105,44 @@ impl Pick {
     }
 
     /// Turns candidates of steps into rows of series, in the order first met.
-    fn by_series(self) -> Vec<Picked> {
+    fn by_series(self) -> Vec<Row> {
         let steps = self.steps.len();
-        let mut rows: Vec<Picked> = Vec::new();
+        let mut rows: Vec<Row> = Vec::new();
         let mut positions: HashMap<u32, usize, ahash::RandomState> = HashMap::default();
         for (step, candidates) in self.steps.into_iter().enumerate() {
-            for Candidate { value, series } in candidates {
+            for Candidate { value, series, histogram } in candidates {
                 let at = *positions.entry(series).or_insert_with(|| {
-                    rows.push(Picked {
-                        series,
-                        values: vec![0.0; steps],
-                        valid: vec![false; steps],
-                    });
+                    rows.push(Row::empty(series, steps));
                     rows.len() - 1
                 });
-                rows[at].values[step] = value;
-                rows[at].valid[step] = true;
+                let histogram = self.histograms.get(histogram as usize);
+                let cell = histogram.map_or(Cell::Number(value), Cell::Histogram);
+                rows[at].set(step, Some(cell.to_content()));
             }
         }
         rows
     }
 
-    fn quantiles(&self, parameter: &[f64], group: u32) -> Picked {
+    fn quantiles(&self, parameter: &[f64], group: u32) -> Row {
         let valid = self.steps.iter().map(|candidates| !candidates.is_empty()).collect();
         let values = self.steps.iter().zip(parameter).map(|(candidates, phi)| {
             let mut values: Vec<f64> = candidates.iter().map(|candidate| candidate.value).collect();
             quantile(*phi, &mut values)
         });
-        Picked { series: group, values: values.collect(), valid }
+        Row { values: values.collect(), valid, ..Row::empty(group, 0) }
     }
 
-    fn count_values(&self, label: &str, group: u32, roster: &Roster) -> Result<Vec<Picked>, Error> {
+    fn count_values(&self, label: &str, group: u32, roster: &Roster) -> Result<Vec<Row>, Error> {
         let steps = self.steps.len();
         let labels = roster.labels(group);
-        let mut rows: BTreeMap<String, Picked> = BTreeMap::new();
+        let mut rows: BTreeMap<String, Row> = BTreeMap::new();
         for (step, candidates) in self.steps.iter().enumerate() {
             for candidate in candidates {
-                let text = number_text(candidate.value);
+                let histogram = self.histograms.get(candidate.histogram as usize);
+                let text =
+                    histogram.map_or_else(|| number_text(candidate.value), Histogram::to_string);
                 let series = roster.ordinal(&labels.with(label, &text))?;
-                let row = rows.entry(text).or_insert_with(|| Picked {
-                    series,
-                    values: vec![0.0; steps],
-                    valid: vec![false; steps],
-                });
+                let row = rows.entry(text).or_insert_with(|| Row::empty(series, steps));
                 row.values[step] += 1.0;
                 row.valid[step] = true;
             }
