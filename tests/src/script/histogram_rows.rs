@@ -12,6 +12,9 @@ use storage::TableBatch;
 
 use super::engine::{BoxError, batch, metric_id};
 
+/// Whole numbers below this are exact as floats.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
 /// The columns under construction.
 #[derive(Default)]
 pub(super) struct HistogramColumns {
@@ -77,7 +80,7 @@ impl HistogramColumns {
         });
         self.bounds.values().append_slice(&histogram.bounds);
         self.bounds.append(histogram.is_custom());
-        let is_whole = |count: &f64| *count >= 0.0 && count.fract() == 0.0;
+        let is_whole = |count: &f64| (0.0..EXACT_MAX).contains(count) && count.fract() == 0.0;
         let has_fractions = !counts.iter().all(is_whole);
         if has_fractions {
             self.fractions.values().append_slice(&counts);

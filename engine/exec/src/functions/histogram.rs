@@ -77,7 +77,11 @@ fn observations_below(value: f64, buckets: &[Bucket]) -> f64 {
             break;
         }
         if bucket.upper > value {
-            if start.is_infinite() || bucket.upper.is_infinite() {
+            // Observations without a finite bound on one side are taken to lie at the other end.
+            if start.is_infinite() {
+                return bucket.count;
+            }
+            if bucket.upper.is_infinite() {
                 break;
             }
             let inside = bucket.count - below;

@@ -97,7 +97,7 @@ impl Histogram {
     }
 
     /// Calls `each` for the sum and every count.
-    fn each_number(&mut self, mut each: impl FnMut(&mut f64)) {
+    pub(crate) fn each_number(&mut self, mut each: impl FnMut(&mut f64)) {
         each(&mut self.zero_count);
         each(&mut self.count);
         each(&mut self.sum);

@@ -71,8 +71,9 @@ impl Histogram {
     fn share_below(&self, bucket: &Bounded, value: f64) -> f64 {
         let Bounded { lower, upper, .. } = *bucket;
         if self.is_linear(bucket) {
+            // Observations without a finite bound on one side are taken to lie at the other end.
             if lower.is_infinite() || upper.is_infinite() {
-                return 0.0;
+                return if lower.is_infinite() { 1.0 } else { 0.0 };
             }
             return (value - lower) / (upper - lower);
         }

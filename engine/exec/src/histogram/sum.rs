@@ -11,6 +11,8 @@ pub(crate) struct Sum {
     /// What has been lost of each number of `total`, in its layout.
     lost: Histogram,
     added: f64,
+    /// Whether the parts are those of the mean, since the sum would be infinite.
+    is_mean: bool,
 }
 
 impl Sum {
@@ -22,7 +24,7 @@ impl Sum {
             bounds: std::sync::Arc::clone(&first.bounds),
             ..Histogram::default()
         };
-        Self { total: first, lost, added: 1.0 }
+        Self { total: first, lost, added: 1.0, is_mean: false }
     }
 
     /// Adds a histogram; `None`, and the sum is of no use any more, if one has custom bounds and
@@ -39,14 +41,36 @@ impl Sum {
         };
         align(&mut self.lost, &mut layout)?;
         let hints = self.total.take_hint(other.hint);
+        self.added += 1.0;
+        if self.is_mean {
+            self.weigh((self.added - 1.0) / self.added);
+            other.each_number(|number| *number /= self.added);
+        }
         let (total, lost) = (&mut self.total, &mut self.lost);
         compensated::add(&mut total.zero_count, &mut lost.zero_count, other.zero_count);
         compensated::add(&mut total.count, &mut lost.count, other.count);
         compensated::add(&mut total.sum, &mut lost.sum, other.sum);
         add_side(&mut total.positive, &mut lost.positive, &other.positive);
         add_side(&mut total.negative, &mut lost.negative, &other.negative);
-        self.added += 1.0;
         Some(Conflict { hints, bounds })
+    }
+
+    /// Adds a histogram to what will be a mean: from where the sum would be infinite, the mean
+    /// itself is kept.
+    pub(crate) fn add_to_mean(&mut self, other: &Histogram) -> Option<Conflict> {
+        let is_finite = self.total.count.is_finite() && self.total.sum.is_finite();
+        let overflows = !(self.total.count + other.count).is_finite()
+            || !(self.total.sum + other.sum).is_finite();
+        if !self.is_mean && is_finite && overflows {
+            self.weigh(1.0 / self.added);
+            self.is_mean = true;
+        }
+        self.add(other)
+    }
+
+    fn weigh(&mut self, factor: f64) {
+        self.total.each_number(|number| *number *= factor);
+        self.lost.each_number(|number| *number *= factor);
     }
 
     /// The sum.
@@ -64,7 +88,7 @@ impl Sum {
 
     /// The mean of what was added.
     pub(crate) fn mean(self) -> Histogram {
-        let added = self.added;
+        let added = if self.is_mean { 1.0 } else { self.added };
         self.total().divided(added)
     }
 }

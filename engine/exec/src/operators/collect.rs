@@ -178,6 +178,20 @@ impl Rows {
         Ok(())
     }
 
+    /// Adds the numbers of a row to those of the same series.
+    pub(super) fn add_up(&mut self, row: Row) {
+        let at = *self.positions.entry(row.series).or_insert(self.rows.len());
+        match self.rows.get_mut(at) {
+            None => self.rows.push(row),
+            Some(sum) => {
+                for step in (0..row.values.len()).filter(|step| row.valid[*step]) {
+                    let before = if sum.valid[step] { sum.values[step] } else { 0.0 };
+                    sum.set(step, Some(Content::Number(before + row.values[step])));
+                }
+            }
+        }
+    }
+
     /// All rows in the order first met.
     pub(super) fn into_rows(self) -> Vec<Row> {
         self.rows

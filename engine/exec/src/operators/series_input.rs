@@ -8,7 +8,7 @@ use datafusion::error::Result;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 
-use crate::histogram::Histogram;
+use crate::histogram::{Histogram, ResetHint, detect_reset};
 
 /// What tells series apart and orders them: `(metric_id, series_id)`.
 pub(super) type SeriesKey = (i64, i64);
@@ -85,6 +85,15 @@ impl Scratch {
             }
             is_same
         });
+        // Found out once, not in every window that a sample is in.
+        for at in 1..self.histograms.len() {
+            let (before, sample) = (&self.histograms[at - 1].1, &self.histograms[at].1);
+            if sample.hint == ResetHint::Unknown && !before.is_stale() && !sample.is_stale() {
+                let is_reset = detect_reset(before, sample);
+                let hint = if is_reset { ResetHint::Reset } else { ResetHint::NotReset };
+                self.histograms[at].1.hint = hint;
+            }
+        }
     }
 
     /// Drops the samples for which `drop` holds.

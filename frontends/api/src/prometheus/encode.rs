@@ -10,10 +10,11 @@ use arrow::array::{Array, AsArray, FixedSizeListArray, Float64Array};
 use arrow::datatypes::Float64Type;
 use arrow::record_batch::RecordBatch;
 use exec::OutputKind;
-use exec::output::columns;
+use exec::output::{Histogram, columns};
 use schemas::model::StepGrid;
 use schemas::tables::columns as stored;
 
+use super::histograms;
 use crate::error::Error;
 use crate::json::{push, write_key, write_prometheus_float, write_text, write_texts};
 use crate::respond::{Encode, End};
@@ -88,7 +89,8 @@ impl Results {
         let tiles = rows::tiles(rows, columns::VALUES)?;
         for row in 0..rows.num_rows() {
             let tile = Tile::new(tiles, row)?;
-            if tile.is_empty() {
+            let found = exec::output::histograms(rows, row);
+            if tile.is_empty() && found.is_empty() {
                 continue;
             }
             if self.envelope.limit.is_some_and(|limit| self.written >= limit) {
@@ -99,11 +101,22 @@ impl Results {
             out.push_str("{\"metric\":");
             write_labels(out, labels.row(row));
             match self.shape {
-                Shape::Vector => {
-                    out.push_str(",\"value\":");
-                    tile.write_first(out, &self.times);
+                Shape::Vector => match found.first() {
+                    Some((_, histogram)) => {
+                        out.push_str(",\"histogram\":");
+                        histograms::write_sample(out, self.times.get(0), histogram);
+                    }
+                    None => {
+                        out.push_str(",\"value\":");
+                        tile.write_first(out, &self.times);
+                    }
+                },
+                _ => {
+                    if found.is_empty() || !tile.is_empty() {
+                        tile.write_all(out, &self.times);
+                    }
+                    write_histograms(out, &found, &self.times);
                 }
-                _ => tile.write_all(out, &self.times),
             }
             out.push('}');
         }
@@ -229,6 +242,19 @@ impl<'a> Tile<'a> {
             is_first = false;
             write_sample(out, times.get(step), self.values.value(at));
         }
+        out.push(']');
+    }
+}
+
+/// `,"histograms":[[1.5,{…}],…]`, left out if there are none.
+fn write_histograms(out: &mut String, found: &[(u32, Histogram)], times: &StepTexts) {
+    let mut before = ",\"histograms\":[";
+    for (step, histogram) in found {
+        out.push_str(before);
+        histograms::write_sample(out, times.get(*step as usize), histogram);
+        before = ",";
+    }
+    if !found.is_empty() {
         out.push(']');
     }
 }

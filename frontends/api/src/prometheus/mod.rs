@@ -13,6 +13,7 @@
 
 mod encode;
 mod exemplars;
+mod histograms;
 mod metadata;
 mod params;
 

@@ -9,7 +9,7 @@ use std::ops::Range;
 use plan::node::WindowFunction;
 
 use super::{Output, Samples, Windows, counter};
-use crate::histogram::{self, Histogram, Outcome, Sum};
+use crate::histogram::{self, Conflict, Histogram, Outcome, Sum};
 
 /// The samples of one series: strictly ascending times of each kind, no time in both.
 #[derive(Clone, Copy, Debug)]
@@ -134,11 +134,13 @@ impl<'a> Window<'a> {
             F::Rate | F::RateCounter | F::Increase | F::Delta | F::Sum | F::Avg if is_mixed => {
                 Found::Nothing
             }
-            F::Rate | F::RateCounter | F::Increase | F::Delta => self.extrapolated(function, windows),
+            F::Rate | F::RateCounter | F::Increase | F::Delta => {
+                self.extrapolated(function, windows)
+            }
             F::Irate => self.last_two(true, windows),
             F::Idelta => self.last_two(false, windows),
-            F::Sum => found(self.sum().map(Sum::total)),
-            F::Avg => found(self.sum().map(Sum::mean)),
+            F::Sum => found(self.sum(Sum::add).map(Sum::total)),
+            F::Avg => found(self.sum(Sum::add_to_mean).map(Sum::mean)),
             F::Count => Found::Number((self.numbers.len() + self.histograms.len()) as f64),
             F::Present | F::Absent(_) => Found::Number(1.0),
             F::Last | F::First | F::TimeOfFirst | F::TimeOfLast => self.edge(function, windows),
@@ -212,11 +214,11 @@ impl<'a> Window<'a> {
         }
     }
 
-    fn sum(&self) -> Option<Sum> {
+    fn sum(&self, add: fn(&mut Sum, &Histogram) -> Option<Conflict>) -> Option<Sum> {
         let (first, rest) = self.of_histograms().split_first()?;
         let mut sum = Sum::new(first.clone());
         for histogram in rest {
-            sum.add(histogram)?;
+            add(&mut sum, histogram)?;
         }
         Some(sum)
     }
@@ -226,8 +228,7 @@ impl<'a> Window<'a> {
         let all = self.all();
         let oldest = matches!(function, WindowFunction::First | WindowFunction::TimeOfFirst);
         let sample = if oldest { all.first() } else { all.last() };
-        let is_time =
-            matches!(function, WindowFunction::TimeOfFirst | WindowFunction::TimeOfLast);
+        let is_time = matches!(function, WindowFunction::TimeOfFirst | WindowFunction::TimeOfLast);
         match sample {
             Some((time, _)) if is_time => Found::Number(windows.seconds(*time)),
             Some((_, Sample::Number(number))) => Found::Number(*number),

@@ -80,7 +80,9 @@ impl Fold {
                         return bytes;
                     }
                     Entry::Occupied(mut entry) => {
-                        let added = entry.get_mut().as_mut().and_then(|sum| sum.add(&histogram));
+                        let is_mean = self.kind == Kind::Avg;
+                        let add = if is_mean { Sum::add_to_mean } else { Sum::add };
+                        let added = entry.get_mut().as_mut().and_then(|sum| add(sum, &histogram));
                         if added.is_none() {
                             entry.insert(None);
                         }

@@ -25,9 +25,8 @@ use schemas::model::{Grouping, Labels};
 
 use self::fold::Fold;
 use self::pick::Pick;
-use super::collect::{push, scalar};
+use super::collect::{Rows, push, scalar};
 use super::node::{channel, execution_plan, single_partition};
-use crate::Error;
 use crate::roster::{OrdinalMap, Roster};
 use crate::tiles::{self, Tile, TileBuilder};
 
@@ -95,12 +94,28 @@ impl AggregateExec {
                 tiles::for_each(&batch?, |tile| groups.add(&tile))?;
             }
             let mut output = TileBuilder::new(steps);
+            // A value may take the place of a label that told groups apart.
+            let mut counted = Rows::default();
             for (group, state) in std::mem::take(&mut groups.states) {
-                state.finish(group, &groups, &roster, &mut output)?;
+                match state {
+                    State::Fold(fold) => output.push_mixed(group, |values, valid, histograms| {
+                        fold.finish(values, valid, histograms);
+                    }),
+                    State::Pick(pick) => {
+                        let rows = pick.finish(&groups.op, &groups.parameter, group, &roster)?;
+                        for row in rows {
+                            match &groups.op {
+                                AggregateOp::CountValues(_) => counted.add_up(row),
+                                _ => push(&mut output, row),
+                            }
+                        }
+                    }
+                }
                 if output.is_full() && sender.send(Ok(output.finish())).await.is_err() {
                     return Ok(());
                 }
             }
+            counted.into_rows().into_iter().for_each(|row| push(&mut output, row));
             if !output.is_empty() {
                 // A consumer that is gone wants no more batches.
                 let _ = sender.send(Ok(output.finish())).await;
@@ -158,32 +173,6 @@ impl<F: FnMut(&Labels) -> Labels> Groups<F> {
             }
         }
         Ok(())
-    }
-}
-
-impl State {
-    fn finish<F>(
-        self,
-        group: u32,
-        groups: &Groups<F>,
-        roster: &Roster,
-        output: &mut TileBuilder,
-    ) -> Result<(), Error> {
-        match self {
-            Self::Fold(fold) => {
-                output.push_mixed(group, |values, valid, histograms| {
-                    fold.finish(values, valid, histograms);
-                });
-                Ok(())
-            }
-            Self::Pick(pick) => {
-                let picked = pick.finish(&groups.op, &groups.parameter, group, roster)?;
-                for row in picked {
-                    push(output, row);
-                }
-                Ok(())
-            }
-        }
     }
 }
 

@@ -219,7 +219,29 @@ fn finer_histograms_are_merged() {
     assert_eq!(read(8).unwrap(), (8, vec![1, 1, 1, 1]));
     assert_eq!(read(9).unwrap(), (8, vec![2, 2]));
     assert!(read(-5).is_err());
-    assert!(read(-53).is_err());
+}
+
+#[test]
+fn fractions_and_custom_bounds_are_kept() {
+    let floats = |values: &[f64]| -> Vec<u8> {
+        values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    };
+    let span = Message::default().varint(1, zigzag_of(1)).varint(2, 2);
+    let message = Message::default()
+        .double(2, 3.5)
+        .varint(4, zigzag_of(-53))
+        .message(11, &span)
+        .bytes(13, floats(&[1.5, 2.0]))
+        .varint(14, 3)
+        .bytes(16, floats(&[0.5, 1.0]));
+    let read = histogram::read(&message.0).unwrap();
+    let point = read.point;
+    assert_eq!(point.custom_bounds, Some(vec![0.5, 1.0]));
+    assert_eq!((point.scale, point.positive.offset, point.reset_hint), (-53, 1, Some(3)));
+    assert_eq!(point.fractions, Some(vec![3.5, 0.0, 1.5, 2.0]));
+    assert_eq!(point.positive.counts, [0, 0]);
+    let falling = message.bytes(16, floats(&[0.7]));
+    assert!(histogram::read(&falling.0).is_err());
 }
 
 #[test]
