@@ -120,6 +120,9 @@ fn open(
     let config = FileScanConfigBuilder::new(url, Arc::new(source))
         .with_file_groups(groups.collect())
         .with_projection_indices(Some(request.projection.clone()))?
+        // Otherwise a partition that is done takes over the file of another one, and its rows are
+        // no longer in order.
+        .with_preserve_order(true)
         .build();
     Ok(DataSourceExec::from_data_source(config))
 }
