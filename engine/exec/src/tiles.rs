@@ -15,7 +15,9 @@ pub(crate) mod histograms;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray, Float64Array, ListArray, RecordBatch, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, FixedSizeListArray, Float64Array, ListArray, RecordBatch, UInt32Array,
+};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef, UInt32Type};
 
@@ -122,8 +124,7 @@ impl TileBuilder {
             series.len(),
         )
         .expect("values hold series times steps items");
-        let columns: [ArrayRef; 3] =
-            [Arc::new(series), Arc::new(values), self.histograms.finish()];
+        let columns: [ArrayRef; 3] = [Arc::new(series), Arc::new(values), self.histograms.finish()];
         RecordBatch::try_new(Arc::clone(&self.schema), columns.to_vec())
             .expect("columns are built for the schema")
     }

@@ -314,10 +314,10 @@ impl BinaryExec {
     fn of_histograms(&self, left: &Histogram, right: &Histogram) -> Option<Content> {
         let made = match self.op {
             BinaryOp::Arithmetic(ArithmeticOp::Add) => left.clone().plus(right)?.0.compacted(),
-            BinaryOp::Arithmetic(ArithmeticOp::Subtract) => left.clone().minus(right)?.0.compacted(),
-            BinaryOp::Keep(op) => {
-                (is_equality(op)? == left.equals(right)).then(|| left.clone())?
+            BinaryOp::Arithmetic(ArithmeticOp::Subtract) => {
+                left.clone().minus(right)?.0.compacted()
             }
+            BinaryOp::Keep(op) => (is_equality(op)? == left.equals(right)).then(|| left.clone())?,
             BinaryOp::Test(op) => {
                 let holds = is_equality(op)? == left.equals(right);
                 return Some(Content::Number(f64::from(u8::from(holds))));

@@ -44,7 +44,11 @@ impl Scratch {
 
     /// Memory of the samples, sorting them included.
     pub(super) fn bytes(&self) -> usize {
-        2 * (self.times.capacity() * size_of::<i64>() + self.values.capacity() * size_of::<f64>())
+        let numbers =
+            self.times.capacity() * size_of::<i64>() + self.values.capacity() * size_of::<f64>();
+        let histograms: usize =
+            self.histograms.iter().map(|(_, histogram)| histogram.memory_bytes()).sum();
+        2 * (numbers + histograms)
     }
 
     /// Puts the samples in order of time; of several with one time the one read last stays.

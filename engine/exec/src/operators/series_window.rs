@@ -18,8 +18,8 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
 use plan::node::WindowFunction;
 
-use super::node::{channel, execution_plan, single_partition};
 use super::histogram_input::HistogramInput;
+use super::node::{channel, execution_plan, single_partition};
 use super::series_input::{Scratch, SeriesInput, SeriesKey, open};
 use crate::functions::window::{self, MixedSamples, Output, Samples, Windows, is_stale};
 use crate::histogram::Histogram;

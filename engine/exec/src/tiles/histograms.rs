@@ -15,9 +15,7 @@ use arrow::array::{
     UInt32Array,
 };
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{
-    DataType, Field, Fields, Float64Type, Int32Type, UInt8Type, UInt32Type,
-};
+use arrow::datatypes::{DataType, Field, Fields, Float64Type, Int32Type, UInt8Type, UInt32Type};
 
 use crate::histogram::{Bucket, Histogram, ResetHint};
 
@@ -100,8 +98,9 @@ impl Builder {
             buckets(&histograms, |histogram| &histogram.negative),
             bounds(&histograms),
         ];
-        let items = StructArray::try_new_with_length(item_fields(), columns, None, histograms.len())
-            .expect("columns are built for the fields");
+        let items =
+            StructArray::try_new_with_length(item_fields(), columns, None, histograms.len())
+                .expect("columns are built for the fields");
         list(std::mem::take(&mut self.ends), Arc::new(items))
     }
 }
