@@ -37,11 +37,13 @@ pub(crate) enum Reason {
     InvalidMetric,
     /// It was rejected when the same request came first, though it would not be now.
     RejectedBefore,
+    /// Its series or stream is new, and the label index has no memory for more.
+    NoRoom,
 }
 
 impl Reason {
     /// Every reason, in a fixed order.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::TooOld,
         Self::TooFarAhead,
         Self::NotUtf8,
@@ -52,6 +54,7 @@ impl Reason {
         Self::BodyTooLarge,
         Self::InvalidMetric,
         Self::RejectedBefore,
+        Self::NoRoom,
     ];
 
     /// Snake-case name, as it stands in metric labels.
@@ -67,6 +70,7 @@ impl Reason {
             Self::BodyTooLarge => "body_too_large",
             Self::InvalidMetric => "invalid_metric",
             Self::RejectedBefore => "rejected_before",
+            Self::NoRoom => "no_room",
         }
     }
 
@@ -196,16 +200,24 @@ fn rfc3339(time_ns: TimestampNs) -> String {
     format!("{date}T{hour:02}:{minute:02}:{second:02}.{nano:09}Z")
 }
 
-/// Room for the bytes of all requests under way.
+/// Room for the bytes of all requests under way: within a limit of their own and within the
+/// memory budget of the process.
 #[derive(Debug)]
 pub(crate) struct Budget {
     bytes_max: usize,
     taken_bytes: AtomicUsize,
+    memory: Arc<storage::Budget>,
 }
 
 impl Budget {
-    pub(crate) fn new(bytes_max: usize) -> Arc<Self> {
-        Arc::new(Self { bytes_max, taken_bytes: AtomicUsize::new(0) })
+    pub(crate) fn new(bytes_max: usize, memory: &Arc<storage::Budget>) -> Arc<Self> {
+        let memory = Arc::clone(memory);
+        Arc::new(Self { bytes_max, taken_bytes: AtomicUsize::new(0), memory })
+    }
+
+    /// The memory budget of the process.
+    pub(crate) fn memory(&self) -> &Arc<storage::Budget> {
+        &self.memory
     }
 
     /// Bytes now taken.
@@ -215,7 +227,8 @@ impl Budget {
 
     /// A reservation of nothing yet.
     pub(crate) fn reservation(self: &Arc<Self>) -> Reservation {
-        Reservation { budget: Arc::clone(self), bytes: 0 }
+        let memory = self.memory.reservation(storage::Use::Ingest);
+        Reservation { budget: Arc::clone(self), bytes: 0, memory }
     }
 }
 
@@ -224,6 +237,7 @@ impl Budget {
 pub(crate) struct Reservation {
     budget: Arc<Budget>,
     bytes: usize,
+    memory: storage::Reservation,
 }
 
 impl Reservation {
@@ -238,7 +252,7 @@ impl Reservation {
             return Err(Error::new(ErrorKind::Limit, message));
         }
         self.bytes += bytes;
-        Ok(())
+        Ok(self.memory.grow(bytes)?)
     }
 }
 

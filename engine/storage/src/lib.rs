@@ -12,6 +12,7 @@
 //! language. Read [`store`] first.
 
 mod budget;
+mod buffered;
 mod catalog;
 mod clock;
 mod compact;

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use schemas::tables::Table;
 
+use crate::buffered::{Buffered, memtable_bytes_max};
 use crate::catalog::Catalog;
 use crate::dedup::{DedupLog, Window};
 use crate::disk::Disk;
@@ -50,7 +51,7 @@ pub(crate) fn wal_folder(options: &StoreOptions) -> PathBuf {
 }
 
 /// Opens or creates everything a store needs.
-pub(crate) async fn open(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<Opened, Error> {
+pub(crate) async fn open(disk: Arc<dyn Disk>, mut options: StoreOptions) -> Result<Opened, Error> {
     if options.buffered_bytes_max > BUFFERED_BYTES_MAX {
         let bytes = options.buffered_bytes_max;
         let message = format!("buffered_bytes_max of {bytes} is over {BUFFERED_BYTES_MAX}");
@@ -77,7 +78,9 @@ pub(crate) async fn open(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<O
     let dedup_log = DedupLog::open(Arc::clone(&disk), options.data_dir.join("dedup"))?;
     dedup_log.load(&dedup)?;
     let indexes = Indexes::within(&options.budget);
-    let shared = Arc::new(Shared { indexes, dedup, ..Shared::default() });
+    let buffered = Arc::new(Buffered::within(&options.budget));
+    options.memtable_bytes_max = memtable_bytes_max(options.memtable_bytes_max, &options.budget);
+    let shared = Arc::new(Shared { indexes, dedup, buffered, ..Shared::default() });
     let mut tables = HashMap::new();
     let mut applied = HashMap::new();
     let started = Instant::now();
