@@ -16,6 +16,7 @@ mod conformance_logql;
 mod crash;
 mod faults;
 mod grafana;
+mod memory;
 mod otlp;
 mod program;
 mod queries;
