@@ -37,13 +37,11 @@ pub(crate) enum Reason {
     InvalidMetric,
     /// It was rejected when the same request came first, though it would not be now.
     RejectedBefore,
-    /// Its series or stream is new, and the label index has no memory for more.
-    NoRoom,
 }
 
 impl Reason {
     /// Every reason, in a fixed order.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::TooOld,
         Self::TooFarAhead,
         Self::NotUtf8,
@@ -54,7 +52,6 @@ impl Reason {
         Self::BodyTooLarge,
         Self::InvalidMetric,
         Self::RejectedBefore,
-        Self::NoRoom,
     ];
 
     /// Snake-case name, as it stands in metric labels.
@@ -70,7 +67,6 @@ impl Reason {
             Self::BodyTooLarge => "body_too_large",
             Self::InvalidMetric => "invalid_metric",
             Self::RejectedBefore => "rejected_before",
-            Self::NoRoom => "no_room",
         }
     }
 
@@ -200,24 +196,16 @@ fn rfc3339(time_ns: TimestampNs) -> String {
     format!("{date}T{hour:02}:{minute:02}:{second:02}.{nano:09}Z")
 }
 
-/// Room for the bytes of all requests under way: within a limit of their own and within the
-/// memory budget of the process.
+/// Room for the bytes of all requests under way.
 #[derive(Debug)]
 pub(crate) struct Budget {
     bytes_max: usize,
     taken_bytes: AtomicUsize,
-    memory: Arc<storage::Budget>,
 }
 
 impl Budget {
-    pub(crate) fn new(bytes_max: usize, memory: &Arc<storage::Budget>) -> Arc<Self> {
-        let memory = Arc::clone(memory);
-        Arc::new(Self { bytes_max, taken_bytes: AtomicUsize::new(0), memory })
-    }
-
-    /// The memory budget of the process.
-    pub(crate) fn memory(&self) -> &Arc<storage::Budget> {
-        &self.memory
+    pub(crate) fn new(bytes_max: usize) -> Arc<Self> {
+        Arc::new(Self { bytes_max, taken_bytes: AtomicUsize::new(0) })
     }
 
     /// Bytes now taken.
@@ -227,8 +215,7 @@ impl Budget {
 
     /// A reservation of nothing yet.
     pub(crate) fn reservation(self: &Arc<Self>) -> Reservation {
-        let memory = self.memory.reservation(storage::Use::Ingest);
-        Reservation { budget: Arc::clone(self), bytes: 0, memory }
+        Reservation { budget: Arc::clone(self), bytes: 0 }
     }
 }
 
@@ -237,7 +224,6 @@ impl Budget {
 pub(crate) struct Reservation {
     budget: Arc<Budget>,
     bytes: usize,
-    memory: storage::Reservation,
 }
 
 impl Reservation {
@@ -252,7 +238,7 @@ impl Reservation {
             return Err(Error::new(ErrorKind::Limit, message));
         }
         self.bytes += bytes;
-        Ok(self.memory.grow(bytes)?)
+        Ok(())
     }
 }
 

@@ -67,7 +67,7 @@ impl Ingest {
     /// Ingest into `store`, which must have been opened with a [`crate::Decoder`] of the same
     /// options.
     pub fn new(store: Arc<Store>, options: IngestOptions) -> Self {
-        let budget = Budget::new(options.limits.inflight_bytes_max, store.budget());
+        let budget = Budget::new(options.limits.inflight_bytes_max);
         let counters = Counters::default();
         if !options.multi_tenancy {
             // Its counters are there from the start, so that what they count first is an increase.
@@ -184,7 +184,6 @@ impl Ingest {
             reservation,
             received_ns,
             limits: Arc::clone(&self.limits),
-            memory: Arc::clone(self.budget.memory()),
             series: self.store.series(tenant),
             streams: self.store.streams(tenant),
         };
@@ -254,7 +253,6 @@ struct Job {
     reservation: Reservation,
     received_ns: TimestampNs,
     limits: Arc<Limits>,
-    memory: Arc<storage::Budget>,
     series: Arc<LabelIndex>,
     streams: Arc<LabelIndex>,
 }
@@ -272,7 +270,6 @@ struct DecodedBody {
     decoded: Decoded,
     write: Option<Write>,
     _reservation: Reservation,
-    _room: Option<storage::Reservation>,
 }
 
 fn decode_job(mut job: Job) -> Result<Done, Error> {
@@ -303,7 +300,6 @@ fn decode_job(mut job: Job) -> Result<Done, Error> {
         series: &job.series,
         streams: &job.streams,
         is_replay: false,
-        memory: Some(&job.memory),
         rejected_before: &[],
     };
     let mut decoded = decode::decode(job.signal, format, &message, &context)?;
@@ -324,8 +320,7 @@ fn decode_job(mut job: Job) -> Result<Done, Error> {
     };
     let batches = std::mem::take(&mut decoded.batches);
     let write = (!batches.is_empty()).then_some(Write { frame, batches });
-    let room = decoded.room.take();
-    let body = DecodedBody { decoded, write, _reservation: job.reservation, _room: room };
+    let body = DecodedBody { decoded, write, _reservation: job.reservation };
     Ok(Done::Decoded(Box::new(body)))
 }
 

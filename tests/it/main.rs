@@ -16,7 +16,6 @@ mod conformance_logql;
 mod crash;
 mod faults;
 mod grafana;
-mod memory;
 mod otlp;
 mod program;
 mod queries;

@@ -16,7 +16,7 @@ use schemas::tables::{Table, columns};
 use crate::lower::{self, Context, from_datafusion};
 use crate::pipeline::attribute_labels;
 use crate::session::{BatchStream, execute};
-use crate::table::{ScanRequest, scan, union};
+use crate::table::{Attributes, ScanRequest, scan, union};
 use crate::{Error, ErrorKind, Session};
 
 /// Exemplars that one query returns; more are an error that names this limit.
@@ -101,6 +101,7 @@ impl Session {
             range,
             projection: vec![0, 1, 2, 3, 4, 5],
             filter: conjunction(filters),
+            attributes: Attributes::default(),
         };
         let scanned = scan(request, &ctx.runtime, &ctx.stats).map_err(from_datafusion)?;
         let plan = union(scanned).map_err(from_datafusion)?;

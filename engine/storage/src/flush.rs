@@ -10,11 +10,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use arrow::record_batch::RecordBatch;
 use futures::{StreamExt, TryStreamExt};
 use schemas::tables::Table;
 
-use crate::buffered::FLUSH_COPIES;
 use crate::catalog::{Catalog, Change, Operation};
 use crate::segment::{self, Encoded, Origin};
 use crate::store::{Frozen, Store};
@@ -113,9 +111,10 @@ async fn flush_one(store: &Store, frozen: &Frozen) -> Result<(), Error> {
             removes: Vec::new(),
             applied: Some(frozen.sequences.1),
         };
+        let observed = frozen.rows.clone();
         // This takes the rows out of the frozen memtable as it shows the segments.
         store.publish(table, &change).await?;
-        store.shared.settle();
+        crate::promotion::promote_frequent(store, table, observed).await;
         store.shared.counters.flushed_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
     let folder = crate::recover::wal_folder(&store.options);
@@ -130,7 +129,6 @@ async fn flush_one(store: &Store, frozen: &Frozen) -> Result<(), Error> {
         Error::with_source(ErrorKind::Internal, "removing the WAL was cut off", error)
     })??;
     store.shared.state.write().frozen.remove(0);
-    store.shared.settle();
     Ok(())
 }
 
@@ -141,6 +139,7 @@ async fn write_segments(
     table: Table,
 ) -> Result<Vec<Segment>, Error> {
     let row_group_rows = store.options.row_group_rows;
+    let layout = store.layout(table);
     let mut jobs = Vec::new();
     for (tenant, batches) in frozen.rows.tenants(table) {
         let origin = Origin {
@@ -149,11 +148,10 @@ async fn write_segments(
             sequences: frozen.sequences,
             writer: Arc::clone(&store.catalogs.writer),
         };
-        let bytes: usize = batches.iter().map(RecordBatch::get_array_memory_size).sum();
+        let layout = Arc::clone(&layout);
         jobs.push(async move {
-            let _copies = store.shared.buffered.copy(bytes * FLUSH_COPIES);
             let encoding = tokio::task::spawn_blocking(move || {
-                segment::encode(&origin, &batches, row_group_rows)
+                segment::encode(&origin, &batches, &layout, row_group_rows)
             });
             let encoded: Vec<Encoded> = encoding.await.map_err(|error| {
                 Error::with_source(ErrorKind::Internal, "encoding was cut off", error)

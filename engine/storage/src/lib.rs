@@ -12,7 +12,6 @@
 //! language. Read [`store`] first.
 
 mod budget;
-mod buffered;
 mod catalog;
 mod clock;
 mod compact;
@@ -54,7 +53,7 @@ pub use objects::{
     RequestLimits,
 };
 pub use options::{CatalogOptions, Durability, StoreOptions};
-pub use promotion::fit;
+pub use promotion::{Occupied, PromotionOptions, fit};
 pub use snapshot::{Segment, Snapshot, TableSnapshot};
 pub use store::{Appended, Decode, Frame, Identity, Store, StoreStats, TableBatch, Write};
 pub use wal::{SetAside, set_aside};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Budget, CacheOptions, CompactionOptions, Remote};
+use crate::{Budget, CacheOptions, CompactionOptions, PromotionOptions, Remote};
 
 /// When a write is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub struct StoreOptions {
     pub row_group_rows: usize,
     /// How small segments become large ones.
     pub compaction: CompactionOptions,
+    /// Which attributes get columns of their own.
+    pub promotion: PromotionOptions,
 }
 
 /// How the tables' logs are followed and kept short.
@@ -107,6 +109,7 @@ impl StoreOptions {
             dedup_requests_max: 500_000,
             row_group_rows: 1 << 20,
             compaction: CompactionOptions::default(),
+            promotion: PromotionOptions::default(),
         }
     }
 }

@@ -13,7 +13,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use schemas::tables::Table;
+use schemas::tables::{Promoted, Table, TableLayout};
 
 use crate::catalog::{Catalog, Change, Committed, Delta, Locked};
 use crate::identities::{self, identities_of};
@@ -35,6 +35,15 @@ impl Store {
         // Others' commits that were met on the way are shown even if ours did not come about.
         self.show(table, &mut log).await?;
         committed
+    }
+
+    /// Adds promoted columns to a table; segments that are begun when this has returned have
+    /// them.
+    pub(crate) async fn add_columns(&self, table: Table, new: &[Promoted]) -> Result<(), Error> {
+        let mut log = self.catalog(table)?.lock().await;
+        let added = log.add_columns(new).await;
+        self.show(table, &mut log).await?;
+        added
     }
 
     /// Shows what others have committed to a table since.
@@ -61,7 +70,10 @@ impl Store {
         }
         let others = log.unpublished().iter().filter(|delta| !delta.is_ours).count() as u64;
         let version = log.version().unwrap_or(0);
+        let layout = log.layout();
         let mut state = self.shared.state.write();
+        // Whoever sees a segment must know its columns.
+        state.layouts.insert(table, layout);
         for delta in log.take_unpublished() {
             state.apply(table, delta);
         }
@@ -89,6 +101,12 @@ impl Store {
     /// none.
     pub async fn version(&self, table: Table) -> Result<Option<u64>, Error> {
         Ok(self.catalog(table)?.lock().await.version())
+    }
+
+    /// The columns of a table as readers are shown them.
+    pub fn layout(&self, table: Table) -> Arc<TableLayout> {
+        let known = self.shared.state.read().layouts.get(&table).cloned();
+        known.unwrap_or_else(|| Arc::clone(TableLayout::starting(table)))
     }
 
     /// The catalog of a table.

@@ -15,7 +15,6 @@ use std::time::Instant;
 
 use schemas::tables::Table;
 
-use crate::buffered::{Buffered, memtable_bytes_max};
 use crate::catalog::Catalog;
 use crate::dedup::{DedupLog, Window};
 use crate::disk::Disk;
@@ -51,7 +50,7 @@ pub(crate) fn wal_folder(options: &StoreOptions) -> PathBuf {
 }
 
 /// Opens or creates everything a store needs.
-pub(crate) async fn open(disk: Arc<dyn Disk>, mut options: StoreOptions) -> Result<Opened, Error> {
+pub(crate) async fn open(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<Opened, Error> {
     if options.buffered_bytes_max > BUFFERED_BYTES_MAX {
         let bytes = options.buffered_bytes_max;
         let message = format!("buffered_bytes_max of {bytes} is over {BUFFERED_BYTES_MAX}");
@@ -78,9 +77,7 @@ pub(crate) async fn open(disk: Arc<dyn Disk>, mut options: StoreOptions) -> Resu
     let dedup_log = DedupLog::open(Arc::clone(&disk), options.data_dir.join("dedup"))?;
     dedup_log.load(&dedup)?;
     let indexes = Indexes::within(&options.budget);
-    let buffered = Arc::new(Buffered::within(&options.budget));
-    options.memtable_bytes_max = memtable_bytes_max(options.memtable_bytes_max, &options.budget);
-    let shared = Arc::new(Shared { indexes, dedup, buffered, ..Shared::default() });
+    let shared = Arc::new(Shared { indexes, dedup, ..Shared::default() });
     let mut tables = HashMap::new();
     let mut applied = HashMap::new();
     let started = Instant::now();
@@ -89,13 +86,17 @@ pub(crate) async fn open(disk: Arc<dyn Disk>, mut options: StoreOptions) -> Resu
     let catalogs_ms = started.elapsed().as_millis();
     let mut segments = 0;
     for (table, catalog) in Table::ALL.into_iter().zip(loaded) {
-        let log = catalog.lock().await;
+        let mut log = catalog.lock().await;
+        let layout = log.layout();
         shared.counters.catalog.shown(table, log.version().unwrap_or(0), 0);
         let live: Vec<Arc<Segment>> = log.live().cloned().collect();
         identities::load(&shared, table, &live, &objects).await?;
         applied.insert(table, log.applied());
         segments += live.len();
-        shared.state.write().segments.entry(table).or_default().extend(live);
+        let mut state = shared.state.write();
+        state.layouts.insert(table, layout);
+        state.segments.entry(table).or_default().extend(live);
+        drop(state);
         drop(log);
         tables.insert(table, catalog);
     }

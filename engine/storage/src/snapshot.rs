@@ -8,7 +8,7 @@ use object_store::ObjectStore;
 use schemas::model::TimeRange;
 use schemas::tables::{Table, TableLayout};
 
-use crate::{LabelIndex, Segments};
+use crate::{LabelIndex, Occupied, Segments};
 
 /// Everything one tenant can read at one moment: each acknowledged row exactly once, either in
 /// a segment or in a memtable batch.
@@ -20,7 +20,7 @@ pub struct Snapshot {
     pub objects: Arc<dyn ObjectStore>,
     /// What each table holds; a table without rows is absent.
     pub tables: HashMap<Table, TableSnapshot>,
-    /// The layouts that differ from the starting ones.
+    /// The columns of each table; the starting ones of a table that is absent.
     pub layouts: HashMap<Table, Arc<TableLayout>>,
     /// All series known; it may know more than the tables hold, never less.
     pub series: Arc<LabelIndex>,
@@ -87,4 +87,6 @@ pub struct Segment {
     pub deletes_applied: u64,
     /// When it was written, in milliseconds since 1970-01-01; 0 if the log does not tell.
     pub created_ms: i64,
+    /// Which promoted attributes its rows have, and where they are.
+    pub occupied: Occupied,
 }

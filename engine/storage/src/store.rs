@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use arrow::record_batch::RecordBatch;
@@ -22,7 +22,6 @@ use schemas::model::{Signal, TimestampNs};
 use schemas::tables::{Table, TableLayout};
 use tokio::sync::{Notify, oneshot};
 
-use crate::buffered::Buffered;
 use crate::catalog::{CatalogCounters, CatalogStats};
 use crate::compact::{self, CompactionStats};
 use crate::dedup::{DedupLog, Window};
@@ -33,6 +32,7 @@ use crate::indexes::Indexes;
 use crate::live::LiveTable;
 use crate::memtable::{self, Memtable};
 use crate::objects::Objects;
+use crate::promotion::Choices;
 use crate::wal::WalWriter;
 use crate::writer::{Message, Queue};
 use crate::{
@@ -182,8 +182,8 @@ pub(crate) struct Shared {
     pub(crate) state: RwLock<State>,
     pub(crate) indexes: Indexes,
     pub(crate) counters: Counters,
-    /// Memory of requests that wait for the WAL, of memtables and of their copies.
-    pub(crate) buffered: Arc<Buffered>,
+    /// Bytes of requests that wait for the WAL.
+    pub(crate) queued_bytes: AtomicUsize,
     /// The requests that are known.
     pub(crate) dedup: Window,
     /// Requests of the active memtable that are known, each with its generation.
@@ -192,13 +192,8 @@ pub(crate) struct Shared {
     pub(crate) flush_wanted: AtomicBool,
     /// Told when the active memtable is full.
     pub(crate) full: Notify,
-}
-
-impl Shared {
-    /// Brings the memory that is reserved for buffered rows in line with what they take.
-    pub(crate) fn settle(&self) {
-        self.buffered.settle(|| self.state.read().memtable_bytes());
-    }
+    /// Which attributes without a column are frequent.
+    pub(crate) promotion: Choices,
 }
 
 /// What can be read now.
@@ -210,7 +205,7 @@ pub(crate) struct State {
     /// Memtables that are being flushed, oldest first.
     pub(crate) frozen: Vec<Frozen>,
     pub(crate) segments: HashMap<Table, LiveTable>,
-    /// The layouts that differ from the starting ones.
+    /// The columns of each table; the starting ones of a table that is absent.
     pub(crate) layouts: HashMap<Table, Arc<TableLayout>>,
 }
 
@@ -320,15 +315,11 @@ impl Store {
             memtable::check(batch)?;
             self.shared.indexes.reserve(&write.frame.tenant, batch)?;
         }
-        if let Err(error) = self.shared.buffered.enter(bytes) {
-            self.shared.full.notify_one();
-            return Err(error);
-        }
+        self.shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
         let (done, answer) = oneshot::channel();
         let sent = self.queue().and_then(|to| to.send(Message::Append { write, bytes, done }));
         if let Err(error) = sent {
-            self.shared.buffered.leave(bytes);
-            self.shared.settle();
+            self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
             return Err(error);
         }
         answer.await.map_err(|_| closed())?
@@ -345,7 +336,7 @@ impl Store {
 
     fn check_room(&self, bytes: usize) -> Result<(), Error> {
         let held = self.shared.state.read().memtable_bytes();
-        let held = held + self.shared.buffered.queued();
+        let held = held + self.shared.queued_bytes.load(Ordering::Relaxed);
         if held + bytes <= self.options.buffered_bytes_max {
             return Ok(());
         }

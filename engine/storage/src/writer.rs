@@ -29,7 +29,7 @@ pub(crate) enum Message {
     Append {
         /// The request.
         write: Write,
-        /// Its bytes, as counted in `Shared::buffered`.
+        /// Its bytes, as counted in `Shared::queued_bytes`.
         bytes: usize,
         /// Told when it is durable and readable.
         done: oneshot::Sender<Result<Appended, Error>>,
@@ -160,7 +160,6 @@ impl Writer {
                 }
             }
             self.commit(&mut group);
-            self.shared.settle();
         }
     }
 
@@ -186,7 +185,7 @@ impl Writer {
     }
 
     fn answer(&self, pending: Pending, answer: Result<Appended, Error>) {
-        self.shared.buffered.leave(pending.bytes);
+        self.shared.queued_bytes.fetch_sub(pending.bytes, Ordering::Relaxed);
         // Whoever asked may have stopped waiting; the request is stored all the same.
         let _ = pending.done.send(answer);
     }

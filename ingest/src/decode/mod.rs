@@ -24,7 +24,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use schemas::model::{Signal, TimestampNs};
-use storage::{Budget, Frame, LabelIndex, Reservation, TableBatch, Use};
+use storage::{Frame, LabelIndex, TableBatch};
 
 pub(crate) use self::json::transcode as transcode_json;
 use self::metrics::remote_write;
@@ -52,9 +52,6 @@ pub(crate) struct Context<'c> {
     /// Whether the request was accepted before. What it takes is not limited then: series that
     /// were known when it came may not be known now, and must not make it too large.
     pub(crate) is_replay: bool,
-    /// What the memory of the rows is taken from; `None` takes none, which is for requests that
-    /// were accepted before.
-    pub(crate) memory: Option<&'c Arc<Budget>>,
     /// Places of the records that were rejected when the request came first, in order; empty
     /// unless it is replayed.
     pub(crate) rejected_before: &'c [Range<u64>],
@@ -82,8 +79,6 @@ pub(crate) struct Decoded {
     pub(crate) is_untimed: bool,
     /// What remote write tells its sender; zero of OTLP.
     pub(crate) written: Written,
-    /// Memory of the rows.
-    pub(crate) room: Option<Reservation>,
 }
 
 /// What was written of a remote-write request.
@@ -104,8 +99,6 @@ pub(crate) enum Failure {
     Malformed(Malformed),
     /// More bytes of rows than a request may make: the request fails.
     TooManyRows,
-    /// No memory for the rows: the request fails.
-    NoMemory(Box<storage::Error>),
     /// What was being read is rejected, the rest is not.
     Rejected(Box<Rejection>),
 }
@@ -136,12 +129,7 @@ pub(crate) struct Tally {
     row_bytes_max: usize,
     label_bytes: usize,
     label_bytes_max: usize,
-    /// Memory of the rows, taken ahead of them; `None` if the request was accepted before.
-    room: Option<Reservation>,
 }
-
-/// Memory of rows that is taken at once, in bytes.
-const ROOM_STEP_BYTES: usize = 256 << 10;
 
 impl Tally {
     fn new(context: &Context<'_>) -> Self {
@@ -157,7 +145,6 @@ impl Tally {
             row_bytes_max: limited(ROW_BYTES_PER_REQUEST_MAX),
             label_bytes: 0,
             label_bytes_max: limited(LABEL_BYTES_PER_REQUEST_MAX),
-            room: context.memory.map(|memory| memory.reservation(Use::Ingest)),
         }
     }
 
@@ -184,26 +171,7 @@ impl Tally {
         if self.row_bytes > self.row_bytes_max {
             return Err(Failure::TooManyRows);
         }
-        self.make_room()
-    }
-
-    /// Takes memory for the rows and labels counted so far.
-    fn make_room(&mut self) -> Result<(), Failure> {
-        let needed = self.row_bytes + self.label_bytes;
-        let Some(room) = self.room.as_mut().filter(|room| room.bytes() < needed) else {
-            return Ok(());
-        };
-        let step = (needed - room.bytes()).next_multiple_of(ROOM_STEP_BYTES);
-        room.grow(step).map_err(|error| Failure::NoMemory(Box::new(error)))
-    }
-
-    /// Asks whether a series or a stream may be added to its index.
-    fn make_entry(&self, index: &LabelIndex, id: i64) -> Result<(), Failure> {
-        if self.room.is_none() || index.knows(id) {
-            return Ok(());
-        }
-        let no_room = |error: storage::Error| Rejection::new(Reason::NoRoom, error.to_string());
-        index.check_room().map_err(|error| no_room(error).into())
+        Ok(())
     }
 
     /// Counts bytes of labels that are about to be added to the series or stream table.
@@ -217,7 +185,7 @@ impl Tally {
             return Err(Rejection::new(Reason::Labels, message).into());
         }
         self.label_bytes = total;
-        self.make_room()
+        Ok(())
     }
 
     /// Counts `records` records that were received and failed together; passes on what fails the
@@ -236,7 +204,6 @@ impl Tally {
                 Ok(())
             }
             Failure::Malformed(malformed) => Err(malformed.into()),
-            Failure::NoMemory(error) => Err((*error).into()),
             Failure::TooManyRows => {
                 let max = self.row_bytes_max;
                 let message = format!("request makes rows of more than {max} bytes, the limit");
@@ -253,7 +220,6 @@ impl Tally {
             rejected: self.rejected,
             is_untimed: self.is_untimed,
             written: Written::default(),
-            room: self.room,
         }
     }
 }
@@ -335,7 +301,6 @@ impl storage::Decode for Decoder {
             series,
             streams,
             is_replay: true,
-            memory: None,
             rejected_before: &rejected_before,
         };
         Ok(decode(frame.signal, encoding.format, &request, &context)?.batches)

@@ -50,3 +50,24 @@ impl fmt::Display for Attribute {
         write!(f, "{}.{}", self.scope.map_or("", Scope::name), self.key)
     }
 }
+
+/// The name of the LogQL label that an attribute key gives: what is no letter, digit or underscore
+/// becomes an underscore, runs of them become one, and a leading digit is marked.
+pub fn label_name(key: &str) -> String {
+    let plain = key.chars().all(|c| c == '_' || c.is_ascii_alphanumeric());
+    if plain && key.starts_with("__") && key.ends_with("__") {
+        return key.to_owned();
+    }
+    let mut name = String::with_capacity(key.len());
+    if key.starts_with(|c: char| c.is_ascii_digit()) {
+        name.push_str("key_");
+    }
+    for c in key.chars() {
+        if c.is_ascii_alphanumeric() {
+            name.push(c);
+        } else if !name.ends_with('_') {
+            name.push('_');
+        }
+    }
+    name
+}

@@ -10,7 +10,7 @@ mod selector;
 mod signal;
 mod time;
 
-pub use attribute::{Attribute, Scope};
+pub use attribute::{Attribute, Scope, label_name};
 pub use grouping::{Direction, Grouping};
 pub use label::{Label, Labels, METRIC_NAME};
 pub use matcher::{CompiledMatcher, MatchOp, Matcher};

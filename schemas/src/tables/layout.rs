@@ -18,6 +18,7 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow_schema::{Schema, SchemaRef};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::promoted::{Promoted, starting};
 use super::{Table, columns};
@@ -32,6 +33,8 @@ pub struct TableLayout {
     table: Table,
     promoted: Vec<Promoted>,
     schema: SchemaRef,
+    /// Of each number of promoted columns a hash of their names.
+    prefixes: Vec<u32>,
 }
 
 impl TableLayout {
@@ -71,7 +74,14 @@ impl TableLayout {
     fn new(table: Table, promoted: Vec<Promoted>) -> Self {
         let mut fields = table.fixed_fields();
         fields.extend(promoted.iter().map(Promoted::field));
-        Self { table, promoted, schema: Arc::new(Schema::new(fields)) }
+        let mut names = Vec::new();
+        let mut prefixes = vec![0];
+        for new in &promoted {
+            names.extend_from_slice(new.column.as_bytes());
+            names.push(0);
+            prefixes.push(xxh3_64(&names) as u32);
+        }
+        Self { table, promoted, schema: Arc::new(Schema::new(fields)), prefixes }
     }
 
     /// The table.
@@ -92,6 +102,12 @@ impl TableLayout {
     /// Position among [`Self::promoted`] of an attribute's column, if it has one.
     pub fn position(&self, scope: Scope, key: &str) -> Option<usize> {
         self.promoted.iter().position(|it| it.scope == scope && it.key.as_ref() == key)
+    }
+
+    /// A hash of the names of the first `columns` promoted columns; `None` if there are fewer.
+    /// What was written about columns by their positions is true here if the hash is the same.
+    pub fn prefix(&self, columns: usize) -> Option<u32> {
+        self.prefixes.get(columns).copied()
     }
 
     /// Whether attributes of this scope may have columns here.

@@ -10,6 +10,7 @@ pub mod columns;
 mod layout;
 mod logs;
 mod metrics;
+pub mod object;
 mod partition;
 mod promoted;
 mod sort_key;

@@ -4,25 +4,32 @@ use std::sync::Arc;
 
 use datafusion::functions::expr_fn::{contains, regexp_like};
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, col, lit, not};
+use datafusion::logical_expr::{Expr, col, ident, lit, not};
 use datafusion::physical_plan::ExecutionPlan;
 use plan::Node;
 use plan::node::{Scan, SortBy, Window, WindowFunction};
-use schemas::model::{Direction, Matcher, NANOS_PER_SECOND, TimeRange};
-use schemas::tables::{Table, columns};
+use schemas::model::{Direction, Matcher, NANOS_PER_SECOND, Scope, TimeRange, label_name};
+use schemas::tables::{Promoted, PromotedType, Table, TableLayout, columns};
 
 use super::metrics::one_of;
-use super::{Context, from_datafusion, impossible};
+use super::{Context, conditions, from_datafusion, impossible};
 use crate::functions::window::Windows;
 use crate::operators::{LogLinesExec, LogRows, LogWindowExec, Streams};
 use crate::output::OutputKind;
-use crate::pipeline::{Pipeline, Wanted};
+use crate::pipeline::{self, Asked, Pipeline, Wanted};
 use crate::session::{BatchStream, execute};
-use crate::table::{ScanRequest, scan, union};
+use crate::table::{Attributes, Condition, ScanRequest, scan, union};
 use crate::{Error, StreamStats};
 
 /// Streams that a predicate lists at most; with more, rows are told apart after decoding.
 const LISTED_STREAMS_MAX: usize = 256;
+
+/// Streams that are asked whether they have a label, at most; with more, filters of labels are
+/// not pushed into the scan.
+const ASKED_STREAMS_MAX: usize = 1_024;
+
+/// Numbers up to here are exact as floats.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// Series counted or computed from log rows.
 pub(super) fn window(node: Window, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> {
@@ -92,6 +99,7 @@ fn rows(pipeline: Pipeline, node: &Scan, wanted: Wanted, ctx: &Context) -> Resul
         range: selector.range,
         projection: needed.iter().filter_map(|name| schema.index_of(name).ok()).collect(),
         filter: conjunction(filters),
+        attributes: attributes(&pipeline, &wanted, &streams, &layout),
     };
     let scanned = scan(request, &ctx.runtime, &ctx.stats).map_err(from_datafusion)?;
     Ok(LogRows {
@@ -101,6 +109,65 @@ fn rows(pipeline: Pipeline, node: &Scan, wanted: Wanted, ctx: &Context) -> Resul
         streams: Arc::new(streams),
         stats: Arc::clone(&ctx.stats),
     })
+}
+
+/// What the pipeline does with attributes of records.
+fn attributes(
+    pipeline: &Pipeline,
+    wanted: &Wanted,
+    streams: &Streams,
+    layout: &TableLayout,
+) -> Attributes {
+    let key = |key: &str| (Scope::Log, key.to_owned());
+    let lookups = pipeline.looked_up(wanted).map(|labels| {
+        let of_label = |label: String| {
+            let columns: Vec<_> = with_label(&label, layout).map(|it| key(&it.key)).collect();
+            // A label without a column is looked for in the overflow objects.
+            if columns.is_empty() { vec![key(&label)] } else { columns }
+        };
+        labels.into_iter().flat_map(of_label).collect()
+    });
+    let mut conditions = Vec::new();
+    for asked in pipeline.asked() {
+        let (Asked::Equal(label, _) | Asked::Compare(label, ..)) = asked;
+        let mut columns = with_label(label, layout);
+        let (Some(column), None) = (columns.next(), columns.next()) else { continue };
+        // Where the record does not say it, its stream or a column of its own might.
+        let is_of_records = !pipeline::is_own_label(label)
+            && streams.len() <= ASKED_STREAMS_MAX
+            && !streams.any_says(label);
+        if is_of_records && let Some(expr) = holds(column, asked) {
+            let attributes = vec![key(&column.key)];
+            conditions.push(Condition { expr, attributes, rejects_absent: true });
+        }
+    }
+    let alternatives = if conditions.is_empty() { Vec::new() } else { vec![conditions] };
+    Attributes { lookups, alternatives }
+}
+
+/// The columns of attributes that give a label.
+fn with_label<'a>(label: &str, layout: &'a TableLayout) -> impl Iterator<Item = &'a Promoted> {
+    layout.promoted().iter().filter(move |it| label_name(&it.key) == label)
+}
+
+/// What is asked of a label as a filter of its column.
+fn holds(promoted: &Promoted, asked: Asked<'_>) -> Option<Expr> {
+    let column = ident(promoted.column.as_ref());
+    match (promoted.value_type, asked) {
+        (PromotedType::Text | PromotedType::UniqueText, Asked::Equal(_, text)) => {
+            Some(column.eq(lit(text)))
+        }
+        (PromotedType::Int, Asked::Equal(_, text)) => {
+            let number: i64 = text.parse().ok()?;
+            (number.to_string() == text).then(|| column.eq(lit(number)))
+        }
+        (PromotedType::Bool, Asked::Equal(_, text)) => Some(column.eq(lit(text == "true"))),
+        (PromotedType::Int, Asked::Compare(_, op, number)) => {
+            let is_exact = number.fract() == 0.0 && number.abs() < EXACT_MAX;
+            is_exact.then(|| conditions::compared(column, op, lit(number as i64)))
+        }
+        _ => None,
+    }
 }
 
 /// A line filter as a predicate that Parquet can apply while decoding.

@@ -19,7 +19,7 @@ use crate::functions::window::Windows;
 use crate::memory::Held;
 use crate::operators::{HISTOGRAM_COLUMNS, Kernel, Leaf, Selected, SeriesWindowExec};
 use crate::roster::without_name;
-use crate::table::{ScanRequest, filter_batches, scan};
+use crate::table::{Attributes, ScanRequest, filter_batches, scan};
 use crate::{Error, ErrorKind};
 
 /// Ids that a predicate lists at most; with more, rows are told apart after decoding.
@@ -114,6 +114,7 @@ fn samples(
         range,
         projection: projection.to_vec(),
         filter: predicate(selected, range, cut),
+        attributes: Attributes::default(),
     };
     let scanned = scan(request, &ctx.runtime, &ctx.stats).map_err(from_datafusion)?;
     let mut inputs: Vec<Arc<dyn ExecutionPlan>> = scanned.segments.into_iter().collect();

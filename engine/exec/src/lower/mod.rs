@@ -12,6 +12,7 @@
 //! a query is decided here, and DataFusion's logical optimizer has nothing to add to the rest.
 
 mod call;
+mod conditions;
 mod logs;
 mod matcher;
 mod metrics;

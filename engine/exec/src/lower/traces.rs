@@ -22,14 +22,14 @@ use futures::StreamExt;
 use plan::expr::{CompareOp, Intrinsic, Literal};
 use plan::node::{Distinct, Filter};
 use plan::{Node, Shape};
-use schemas::model::{NANOS_PER_SECOND, TimeRange};
+use schemas::model::{Attribute, NANOS_PER_SECOND, TimeRange};
 use schemas::tables::{Table, TableLayout, columns};
 
-use super::{Context, from_datafusion, impossible};
+use super::{Context, conditions, from_datafusion, impossible};
 use crate::output::OutputKind;
 use crate::session::BatchStream;
 use crate::spansets::{self, Names, SUMMARY_COLUMNS, Search};
-use crate::table::{ScanRequest, scan, union};
+use crate::table::{Attributes, Condition, Key, ScanRequest, scan, union};
 use crate::{Error, ErrorKind};
 
 /// Traces that a search returns if it says no number.
@@ -76,7 +76,16 @@ pub(super) async fn names(
             if let Some(predicate) = &predicate {
                 wanted.extend(spansets::columns_of(predicate, layout.schema()));
             }
-            let mut batches = read(&projection(&wanted, &layout), range, None, &ctx)?;
+            let mut attributes = Attributes { lookups: names.lookups(), ..Default::default() };
+            if let Some(predicate) = &predicate {
+                attributes.alternatives = vec![conditions_of(predicate, &layout)];
+                if let Some(lookups) = &mut attributes.lookups {
+                    lookups.extend(lookups_of(spansets::attributes_of(predicate)));
+                }
+            }
+            let projection = projection(&wanted, &layout);
+            let wanted = Wanted { projection, range, filter: None, attributes };
+            let mut batches = read(wanted, &ctx)?;
             while let Some(batch) = batches.next().await {
                 let batch = keep(batch.map_err(from_datafusion)?, predicate.as_ref())?;
                 names.push(&batch)?;
@@ -106,7 +115,13 @@ async fn run_search(
         };
         let filter = trace_filter(&found);
         let layout = ctx.snapshot.layout(Table::Spans);
-        let mut rows = read(&projection(SUMMARY_COLUMNS, &layout), around, Some(filter), ctx)?;
+        let wanted = Wanted {
+            projection: projection(SUMMARY_COLUMNS, &layout),
+            range: around,
+            filter: Some(filter),
+            attributes: Attributes::default(),
+        };
+        let mut rows = read(wanted, ctx)?;
         while let Some(batch) = rows.next().await {
             collector.push_summary(&batch.map_err(from_datafusion)?)?;
         }
@@ -122,7 +137,12 @@ fn candidates(
 ) -> Result<SendableRecordBatchStream, Error> {
     let layout = ctx.snapshot.layout(Table::Spans);
     let columns = projection(&search.columns(layout.schema()), &layout);
-    let plan = plan_read(&columns, range, None, ctx)?;
+    let attributes = Attributes {
+        lookups: Some(lookups_of(search.attributes()).collect()),
+        alternatives: search.filters().map(|it| of_filter(it, &layout)).collect(),
+    };
+    let wanted = Wanted { projection: columns, range, filter: None, attributes };
+    let plan = plan_read(wanted, ctx)?;
     let schema = plan.schema();
     let mut builder =
         datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder::new(schema, 2);
@@ -171,7 +191,8 @@ fn spans(
     let layout = ctx.snapshot.layout(Table::Spans);
     let all: Vec<usize> = (0..layout.schema().fields().len()).collect();
     let filter = predicate.as_ref().and_then(trace_id_of).map(|id| trace_filter(&[id]));
-    let batches = read(&all, range, filter, ctx)?;
+    let attributes = Attributes::default();
+    let batches = read(Wanted { projection: all, range, filter, attributes }, ctx)?;
     let mut returned = 0;
     let kept = batches.map(move |batch| {
         let batch = keep(batch.map_err(from_datafusion)?, predicate.as_ref())?;
@@ -223,6 +244,23 @@ fn keep(batch: RecordBatch, predicate: Option<&plan::Expr>) -> Result<RecordBatc
     filter_record_batch(&batch, &mask).map_err(|error| from_datafusion(error.into()))
 }
 
+/// The conditions that spans of use satisfy; none if every span may be of use.
+fn of_filter(filter: Option<&plan::Expr>, layout: &TableLayout) -> Vec<Condition> {
+    filter.map_or_else(Vec::new, |filter| conditions_of(filter, layout))
+}
+
+fn conditions_of(predicate: &plan::Expr, layout: &TableLayout) -> Vec<Condition> {
+    let operands = conditions::operands(predicate).into_iter();
+    operands.filter_map(|operand| conditions::of_span(operand, layout)).collect()
+}
+
+/// The keys that some attributes are looked up by in the scopes that may have columns.
+fn lookups_of(attributes: Vec<&Attribute>) -> impl Iterator<Item = Key> {
+    attributes.into_iter().flat_map(|attribute| {
+        conditions::scopes(attribute).iter().map(|scope| (*scope, attribute.key.clone()))
+    })
+}
+
 /// Positions of columns of a layout, each once, in its order.
 fn projection(names: &[impl AsRef<str>], layout: &TableLayout) -> Vec<usize> {
     let fields = layout.schema().fields();
@@ -230,13 +268,20 @@ fn projection(names: &[impl AsRef<str>], layout: &TableLayout) -> Vec<usize> {
     (0..fields.len()).filter(wanted).collect()
 }
 
-fn read(
-    projection: &[usize],
+/// What is read of spans.
+struct Wanted {
+    /// Positions of columns in the layout.
+    projection: Vec<usize>,
     range: TimeRange,
     filter: Option<Expr>,
+    attributes: Attributes,
+}
+
+fn read(
+    wanted: Wanted,
     ctx: &Context,
 ) -> Result<futures::stream::BoxStream<'static, DataFusionResult<RecordBatch>>, Error> {
-    let plan = plan_read(projection, range, filter, ctx)?;
+    let plan = plan_read(wanted, ctx)?;
     let plan: Arc<dyn ExecutionPlan> = Arc::new(CoalescePartitionsExec::new(plan));
     let stats = Arc::clone(&ctx.stats);
     let batches = plan.execute(0, Arc::clone(&ctx.task)).map_err(from_datafusion)?;
@@ -248,13 +293,9 @@ fn read(
     Ok(counted.boxed())
 }
 
-fn plan_read(
-    projection: &[usize],
-    range: TimeRange,
-    filter: Option<Expr>,
-    ctx: &Context,
-) -> Result<Arc<dyn ExecutionPlan>, Error> {
-    let mut filters: Vec<Expr> = filter.into_iter().collect();
+fn plan_read(wanted: Wanted, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> {
+    let range = wanted.range;
+    let mut filters: Vec<Expr> = wanted.filter.into_iter().collect();
     if range != TimeRange::ALL {
         filters.push(col(columns::START_NS).gt_eq(lit(range.start_ns)));
         filters.push(col(columns::START_NS).lt(lit(range.end_ns)));
@@ -263,8 +304,9 @@ fn plan_read(
         snapshot: &ctx.snapshot,
         table: Table::Spans,
         range,
-        projection: projection.to_vec(),
+        projection: wanted.projection,
         filter: conjunction(filters),
+        attributes: wanted.attributes,
     };
     let scanned = scan(request, &ctx.runtime, &ctx.stats).map_err(from_datafusion)?;
     union(scanned).map_err(from_datafusion)

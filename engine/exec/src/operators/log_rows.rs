@@ -54,6 +54,16 @@ impl Streams {
         Self { index, selected, known: Mutex::default(), _held: held }
     }
 
+    /// Whether the records of some stream have a label of this name by their stream.
+    pub(crate) fn any_says(&self, name: &str) -> bool {
+        self.selected.keys().any(|id| self.get(*id).is_some_and(|stream| stream.says(name)))
+    }
+
+    /// Number of streams.
+    pub(crate) fn len(&self) -> usize {
+        self.selected.len()
+    }
+
     /// What the records of a stream share; `None` if it was not selected.
     fn get(&self, id: i64) -> Option<StreamLabels> {
         let labels = self.selected.get(&id)?;

@@ -3,28 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::json::{DEPTH_MAX, Malformed, Reader, Value, push_text};
+use schemas::model::label_name;
 
-/// A label's name for an attribute key: what is no letter, digit or underscore becomes an
-/// underscore, runs of them become one, and a leading digit is marked.
-pub(super) fn label_name(key: &str) -> String {
-    let plain = key.chars().all(|c| c == '_' || c.is_ascii_alphanumeric());
-    if plain && key.starts_with("__") && key.ends_with("__") {
-        return key.to_owned();
-    }
-    let mut name = String::with_capacity(key.len());
-    if key.starts_with(|c: char| c.is_ascii_digit()) {
-        name.push_str("key_");
-    }
-    for c in key.chars() {
-        if c.is_ascii_alphanumeric() {
-            name.push(c);
-        } else if !name.ends_with('_') {
-            name.push('_');
-        }
-    }
-    name
-}
+use super::json::{DEPTH_MAX, Malformed, Reader, Value, push_text};
 
 /// The attributes of an object in the stored form as labels; of two that get one name the first
 /// stays.

@@ -8,11 +8,11 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray,
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 use arrow::record_batch::RecordBatch;
-use schemas::model::Labels;
+use schemas::model::{Labels, label_name};
 use schemas::tables::{attribute_of, columns};
 use storage::StreamInfo;
 
-use super::attributes::{AttributeText, each, label_name, push_double};
+use super::attributes::{AttributeText, each, push_double};
 use super::labels::{RowLabels, StreamState};
 use super::level::{LEVEL_NAMES, of_label, of_line, of_severity};
 use super::names::{DETECTED_LEVEL, NameId, Names};
@@ -69,6 +69,11 @@ impl StreamLabels {
             }
             shared
         })
+    }
+
+    /// Whether all records of the stream have a label of this name.
+    pub(crate) fn says(&self, name: &str) -> bool {
+        self.labels.get(name).is_some() || self.shared().iter().any(|(own, _)| own == name)
     }
 
     /// The stream with its names numbered, and of what it shares only what is needed.

@@ -35,6 +35,7 @@ use std::borrow::Cow;
 use arrow::array::StringArray;
 use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
+use plan::expr::CompareOp;
 use plan::node::{Scan, Unwrap};
 use plan::{Expr, Node};
 use schemas::model::{Direction, Grouping, Labels};
@@ -82,6 +83,15 @@ pub(crate) enum Wanted {
         /// A row counts the bytes of its line.
         bytes: bool,
     },
+}
+
+/// What a filter asks of a label.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Asked<'a> {
+    /// It is this text, which is not empty.
+    Equal(&'a str, &'a str),
+    /// Read as a number, it compares so with a number; false if it is absent.
+    Compare(&'a str, CompareOp, f64),
 }
 
 /// Rows that survived, in input order.
@@ -190,6 +200,22 @@ impl Pipeline {
         Usage::new(self, wanted).columns(self, schema)
     }
 
+    /// The labels that `run` looks for in structured metadata; `None` if all may be.
+    pub(crate) fn looked_up(&self, wanted: &Wanted) -> Option<Vec<String>> {
+        let usage = Usage::new(self, wanted);
+        Some(usage.looked_up()?.into_iter().map(str::to_owned).collect())
+    }
+
+    /// What filters at the front ask of labels; rows for which one does not hold are dropped.
+    pub(crate) fn asked(&self) -> Vec<Asked<'_>> {
+        let mut asked = Vec::new();
+        for stage in &self.stages {
+            let Stage::Filter(test) = stage else { break };
+            test.asked(&self.names, &mut asked);
+        }
+        asked
+    }
+
     /// Runs the stages; rows of streams that `streams` does not know are left out.
     pub(crate) fn run(
         &self,
@@ -204,6 +230,11 @@ impl Pipeline {
     fn is_of_stream(&self, name: &str) -> bool {
         self.stream_names.iter().any(|known| known == name)
     }
+}
+
+/// Whether records have a column of their own for a label, beside their attributes.
+pub(crate) fn is_own_label(label: &str) -> bool {
+    usage::OWN_COLUMNS.iter().any(|(_, own)| *own == label) || label == "detected_level"
 }
 
 /// Names of labels that every stream has which a scan selects.

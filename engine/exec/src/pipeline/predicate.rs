@@ -11,7 +11,7 @@ use schemas::model::{parse_float, parse_go_duration, parse_size};
 
 use super::labels::RowLabels;
 use super::names::{ERROR, ERROR_DETAILS, NameId, Names};
-use super::{address, line_pattern};
+use super::{Asked, address, line_pattern};
 use crate::{Error, ErrorKind};
 
 /// A question to a row.
@@ -132,6 +132,20 @@ impl Test {
                 tests.iter().for_each(|test| test.labels(visit));
             }
             Self::Not(inner) => inner.labels(visit),
+        }
+    }
+
+    /// Adds what must hold of labels.
+    pub(super) fn asked<'a>(&'a self, names: &'a Names, out: &mut Vec<Asked<'a>>) {
+        match self {
+            Self::Text { name, equal: true, value } if !value.is_empty() => {
+                out.push(Asked::Equal(names.text(*name), value));
+            }
+            Self::Quantity { name, read_as: LabelType::Number, op, value } => {
+                out.push(Asked::Compare(names.text(*name), *op, *value));
+            }
+            Self::And(tests) => tests.iter().for_each(|test| test.asked(names, out)),
+            _ => {}
         }
     }
 

@@ -4,10 +4,9 @@ use std::borrow::Cow;
 
 use arrow::datatypes::Schema;
 use plan::Expr;
-use schemas::model::Grouping;
+use schemas::model::{Grouping, label_name};
 use schemas::tables::{attribute_of, columns};
 
-use super::attributes::label_name;
 use super::level::LEVEL_NAMES;
 use super::names::{DETECTED_LEVEL, ERROR, ERROR_DETAILS, EXTRACTED, NameId, Names};
 use super::{Pipeline, Wanted};
@@ -125,6 +124,17 @@ impl Usage {
         let parses = pipeline.stages.iter().any(|stage| stage.reads_line(&parsed));
         let line = lines || bytes || level || parses;
         Self { names, parsed, metadata, level, line, keeps_errors, grouping: grouped }
+    }
+
+    /// The labels that are looked for in structured metadata; `None` if all may be.
+    pub(super) fn looked_up(&self) -> Option<Vec<&str>> {
+        match &self.metadata {
+            Needed::All => None,
+            Needed::Only(marks, _) => {
+                let ids = (0..).zip(marks).filter(|(_, mark)| **mark);
+                Some(ids.map(|(id, _): (NameId, _)| self.names.text(id).as_ref()).collect())
+            }
+        }
     }
 
     /// The columns of `schema`, the layout of the logs table, that are read.

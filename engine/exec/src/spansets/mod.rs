@@ -32,6 +32,7 @@ use std::borrow::Cow;
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::datatypes::Schema;
 use plan::Expr;
+use schemas::model::Attribute;
 
 use crate::Error;
 
@@ -50,4 +51,15 @@ pub(crate) fn mask(predicate: &Expr, rows: &RecordBatch) -> Result<BooleanArray,
 /// Columns of `schema`, the layout of the spans table, that a predicate reads.
 pub(crate) fn columns_of(predicate: &Expr, schema: &Schema) -> Vec<Cow<'static, str>> {
     place::columns_read(predicate, schema)
+}
+
+/// The attributes that an expression reads.
+pub(crate) fn attributes_of(expr: &Expr) -> Vec<&Attribute> {
+    let mut read = Vec::new();
+    place::for_each_reference(expr, &mut |reference| {
+        if let Expr::Attribute(attribute) = reference {
+            read.push(attribute);
+        }
+    });
+    read
 }

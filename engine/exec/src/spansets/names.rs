@@ -11,10 +11,10 @@ use plan::Expr;
 use plan::expr::Intrinsic;
 use plan::node::DistinctOf;
 use schemas::model::Scope;
+use schemas::tables::object::members;
 use schemas::tables::{attribute_of, columns as stored};
 
 use super::frame::{Frame, Reader, arrow_error, internal, plain, text_at};
-use super::json::members;
 use super::place::{Items, Place, attribute_places, intrinsic_place};
 use super::probe::probe;
 use super::value::{KIND_NAMES, STATUS_NAMES, Test, Value};
@@ -79,6 +79,21 @@ impl Names {
                 let column = |it: Place| it.items.list_column().map_or(it.column, Cow::Borrowed);
                 self.places(schema).into_iter().map(column).collect()
             }
+        }
+    }
+
+    /// The attributes that `push` looks up; `None` if it reads whole objects.
+    pub(crate) fn lookups(&self) -> Option<Vec<(Scope, String)>> {
+        match &self.of {
+            DistinctOf::AttributeKeys => None,
+            DistinctOf::AttributeValues(attribute) => {
+                let scopes = match attribute.scope {
+                    None => vec![Scope::Span, Scope::Resource],
+                    Some(scope) => vec![scope],
+                };
+                Some(scopes.into_iter().map(|scope| (scope, attribute.key.clone())).collect())
+            }
+            _ => Some(Vec::new()),
         }
     }
 
@@ -158,10 +173,10 @@ impl Names {
                 continue;
             }
             let Some(object) = text_at(&objects, row) else { continue };
-            for (key, _) in members(object) {
-                if !seen_keys.contains(&key) {
-                    self.add(scope.name(), &key);
-                    seen_keys.insert(key);
+            for member in members(object) {
+                if !seen_keys.contains(&member.key) {
+                    self.add(scope.name(), &member.key);
+                    seen_keys.insert(member.key);
                 }
             }
         }

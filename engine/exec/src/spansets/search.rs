@@ -8,7 +8,7 @@ use arrow::datatypes::Schema;
 use plan::expr::{CompareOp, Intrinsic};
 use plan::node::{Filter, SpansetAggregate, SpansetOp, SpansetRelation};
 use plan::{Expr, Node};
-use schemas::model::TimeRange;
+use schemas::model::{Attribute, TimeRange};
 use schemas::tables::columns;
 
 use super::frame::{Frame, arrow_error, internal};
@@ -109,6 +109,18 @@ impl Search {
             }
         }
         read
+    }
+
+    /// The attributes that deciding and reporting read.
+    pub(crate) fn attributes(&self) -> Vec<&Attribute> {
+        let leaves = self.leaves.iter().filter_map(|leaf| leaf.row.as_ref());
+        let reported = self.reported.iter().map(|(_, expr)| expr);
+        leaves.chain(&self.measured).chain(reported).flat_map(super::attributes_of).collect()
+    }
+
+    /// Of each leaf what a span must satisfy to be a candidate; `None` if any span may be.
+    pub(crate) fn filters(&self) -> impl Iterator<Item = Option<&Expr>> {
+        self.leaves.iter().map(|leaf| leaf.row.as_ref())
     }
 
     /// For each row whether any leaf filter selects it. Rows have the columns of `columns`.

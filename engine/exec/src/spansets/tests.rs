@@ -370,7 +370,8 @@ proptest! {
     #[test]
     fn no_text_breaks_the_reading_of_objects(text in "[\\[\\]{}:,\"\\\\a1.e -]{0,24}") {
         let _ = json::member(&text, "a");
-        for (_, value) in json::members(&text) {
+        for member in schemas::tables::object::members(&text) {
+            let value = member.value;
             let _ = json::parsed(value);
         }
     }

@@ -7,11 +7,13 @@
 //!
 //! [`scan`] is the one way in: languages use it through `lower`, SQL through [`provider`].
 
+mod attributes;
 mod memtable;
 pub(crate) mod provider;
 mod pruning;
 mod reader;
 mod scan;
 
+pub(crate) use attributes::{Attributes, Condition, Key};
 pub(crate) use memtable::filter_batches;
 pub(crate) use scan::{LAKE_URL, ScanRequest, scan, union};

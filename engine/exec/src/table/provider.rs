@@ -13,7 +13,7 @@ use schemas::model::TimeRange;
 use schemas::tables::Table;
 use storage::Snapshot;
 
-use super::{ScanRequest, scan, union};
+use super::{Attributes, ScanRequest, scan, union};
 use crate::output::QueryStats;
 
 /// One table of one snapshot.
@@ -68,6 +68,7 @@ impl TableProvider for SnapshotTable {
             range: TimeRange::ALL,
             projection: projection.cloned().unwrap_or_else(all),
             filter: conjunction(filters.to_vec()),
+            attributes: Attributes::default(),
         };
         union(scan(request, &self.runtime, &self.stats)?)
     }

@@ -16,6 +16,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::utils::conjunction;
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
@@ -23,8 +24,9 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::union::UnionExec;
 use schemas::model::TimeRange;
 use schemas::tables::{Table, TableLayout};
-use storage::{Segment, Snapshot, fit};
+use storage::{Snapshot, fit};
 
+use super::attributes::{Attributes, Reading, readings};
 use super::pruning;
 use super::reader::HeldReaders;
 use crate::memory::QueryMemory;
@@ -46,6 +48,9 @@ pub(crate) struct ScanRequest<'a> {
     /// Rows that do not satisfy it are left out, as far as Parquet can tell: exact for integer,
     /// text and binary columns, not for nested ones.
     pub(crate) filter: Option<Expr>,
+    /// What is done with attributes: rows that are of no use for it may be left out, too, and
+    /// overflow objects may be null in which nothing of use would be found.
+    pub(crate) attributes: Attributes,
 }
 
 /// The parts of a scan.
@@ -71,13 +76,16 @@ pub(crate) fn scan(
         None => in_range,
         Some(predicate) => pruning::keep(in_range, &layout, predicate)?,
     };
-    let pruned = table.segments.len() - opened.len();
+    let readings = readings(&request.attributes, &layout, &request.projection, opened);
+    let read: usize = readings.iter().map(|reading| reading.segments.len()).sum();
+    let pruned = table.segments.len() - read;
     stats.segments_pruned.fetch_add(pruned as u64, Ordering::Relaxed);
-    stats.segments_read.fetch_add(opened.len() as u64, Ordering::Relaxed);
-    let segments = if opened.is_empty() {
-        None
-    } else {
-        Some(open(&request, &layout, &opened, predicate, runtime)?)
+    stats.segments_read.fetch_add(read as u64, Ordering::Relaxed);
+    let opened = readings.iter().map(|reading| open(&request, &layout, reading, runtime));
+    let mut opened = opened.collect::<Result<Vec<_>, _>>()?;
+    let segments = match opened.len() {
+        0 | 1 => opened.pop(),
+        _ => Some(UnionExec::try_new(opened)?),
     };
     let memtable = buffered(&request, &layout, &table.batches)?;
     Ok(Scanned { segments, memtable })
@@ -94,8 +102,7 @@ pub(crate) fn union(scanned: Scanned) -> datafusion::error::Result<Arc<dyn Execu
 fn open(
     request: &ScanRequest<'_>,
     layout: &TableLayout,
-    opened: &[Arc<Segment>],
-    predicate: Option<Arc<dyn PhysicalExpr>>,
+    reading: &Reading,
     runtime: &RuntimeEnv,
 ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
     let cache = runtime.cache_manager.get_file_metadata_cache();
@@ -108,10 +115,11 @@ fn open(
         .with_reorder_filters(true)
         .with_enable_page_index(true)
         .with_bloom_filter_on_read(true);
-    if let Some(predicate) = predicate {
-        source = source.with_predicate(predicate);
+    let filters = [request.filter.clone(), reading.way.filter(&request.attributes)];
+    if let Some(filter) = conjunction(filters.into_iter().flatten()) {
+        source = source.with_predicate(physical(&filter, layout.schema())?);
     }
-    let groups = opened.iter().map(|segment| {
+    let groups = reading.segments.iter().map(|segment| {
         let hint = usize::try_from(segment.footer_bytes).unwrap_or(0).max(8);
         let file = PartitionedFile::new(segment.path.clone(), segment.bytes);
         FileGroup::new(vec![file.with_metadata_size_hint(hint)])
@@ -119,12 +127,13 @@ fn open(
     let url = ObjectStoreUrl::parse(LAKE_URL)?;
     let config = FileScanConfigBuilder::new(url, Arc::new(source))
         .with_file_groups(groups.collect())
-        .with_projection_indices(Some(request.projection.clone()))?
+        .with_projection_indices(Some(reading.way.read(&request.projection)))?
         // Otherwise a partition that is done takes over the file of another one, and its rows are
         // no longer in order.
         .with_preserve_order(true)
         .build();
-    Ok(DataSourceExec::from_data_source(config))
+    let plan = DataSourceExec::from_data_source(config);
+    reading.way.complete(plan, layout, &request.projection)
 }
 
 /// Rows that are not in segments. Only the columns that are asked for are laid out: batches that

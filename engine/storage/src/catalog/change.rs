@@ -17,6 +17,8 @@ pub enum Operation {
     Retain,
     /// Rows came from a backup.
     Restore,
+    /// The table got columns.
+    AddColumns,
 }
 
 impl Operation {
@@ -27,6 +29,7 @@ impl Operation {
             Self::Compact => "OPTIMIZE",
             Self::Delete | Self::Retain => "DELETE",
             Self::Restore => "RESTORE",
+            Self::AddColumns => "ADD COLUMNS",
         }
     }
 

@@ -4,10 +4,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemas::tables::{Promoted, TableLayout};
 use tokio::sync::MutexGuard;
 
 use super::actions::{self, Removed};
-use super::change::{Change, Committed, Delta};
+use super::change::{Change, Committed, Delta, Operation};
 use super::log::Log;
 use super::{Catalog, application, checkpoint, load, schema};
 use crate::objects::Created;
@@ -53,6 +54,11 @@ impl Locked<'_> {
         self.log.applied(&application(&self.catalog.writer))
     }
 
+    /// The columns of the table.
+    pub(crate) fn layout(&mut self) -> Arc<TableLayout> {
+        self.log.layout(self.catalog.table)
+    }
+
     /// What readers have not been shown yet, in the order of the commits.
     pub(crate) fn unpublished(&self) -> &[Delta] {
         &self.log.unpublished
@@ -93,6 +99,26 @@ impl Locked<'_> {
     /// does not answer: then the change may be in the log all the same, and is taken in by the
     /// next `commit` or `tail`.
     pub(crate) async fn commit(&mut self, change: &Change) -> Result<Committed, Error> {
+        self.commit_with(change, &[]).await
+    }
+
+    /// Adds promoted columns to the table, as far as it does not have them; others may have added
+    /// theirs meanwhile.
+    pub(crate) async fn add_columns(&mut self, columns: &[Promoted]) -> Result<(), Error> {
+        let change = Change {
+            operation: Operation::AddColumns,
+            adds: Vec::new(),
+            removes: Vec::new(),
+            applied: None,
+        };
+        self.commit_with(&change, columns).await.map(|_| ())
+    }
+
+    async fn commit_with(
+        &mut self,
+        change: &Change,
+        columns: &[Promoted],
+    ) -> Result<Committed, Error> {
         let catalog = self.catalog;
         self.create_table().await?;
         let id = commit_id(&catalog.writer);
@@ -102,7 +128,10 @@ impl Locked<'_> {
                 return Ok(Committed { version: self.log.next.saturating_sub(1) });
             }
             self.check_conflict(change)?;
-            let schema = self.log.new_schema(catalog.table)?;
+            let schema = self.log.new_schema(catalog.table, columns)?;
+            if schema.is_none() && !columns.is_empty() {
+                return Ok(Committed { version: self.log.next.saturating_sub(1) });
+            }
             let application = application(&catalog.writer);
             let body =
                 actions::commit(catalog.table, change, &application, &id, schema.as_deref())?;
@@ -177,8 +206,10 @@ impl Locked<'_> {
             if self.log.next > 0 || self.read_next().await?.is_some() {
                 return Ok(());
             }
-            let first =
-                actions::first_commit(catalog.table, &schema::schema_string(catalog.table)?);
+            let first = actions::first_commit(
+                catalog.table,
+                &schema::schema_string(TableLayout::starting(catalog.table))?,
+            );
             // Whether it is ours or another's, it is read like any other.
             match catalog.objects.create(&catalog.path(0), first).await? {
                 Created::Exists => tokio::time::sleep(AMBIGUOUS_WAIT).await,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemas::tables::{Table, date_of_day};
 use serde::Deserialize;
 
-use crate::{Error, ErrorKind, Segment};
+use crate::{Error, ErrorKind, Occupied, Segment};
 
 /// The texts of an `add`.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) struct AddTexts<'a> {
     /// JSON with the number of rows and the ranges of the sort key.
     pub(super) stats: String,
     /// What the protocol has no word for.
-    pub(super) tags: [(&'static str, String); 10],
+    pub(super) tags: [(&'static str, String); 11],
 }
 
 impl<'a> AddTexts<'a> {
@@ -41,6 +41,7 @@ impl<'a> AddTexts<'a> {
                 ("level", segment.level.to_string()),
                 ("max_time_ns", segment.max_time_ns.to_string()),
                 ("min_time_ns", segment.min_time_ns.to_string()),
+                ("promoted", segment.occupied.to_tag()),
                 ("sort_key", table.sort_key().columns.join(",")),
             ],
         })
@@ -95,6 +96,7 @@ pub(super) struct Tags<'a> {
     level: Option<&'a str>,
     max_time_ns: Option<&'a str>,
     min_time_ns: Option<&'a str>,
+    promoted: Option<&'a str>,
 }
 
 impl<'a> Tags<'a> {
@@ -110,6 +112,7 @@ impl<'a> Tags<'a> {
             "level" => &mut self.level,
             "max_time_ns" => &mut self.max_time_ns,
             "min_time_ns" => &mut self.min_time_ns,
+            "promoted" => &mut self.promoted,
             _ => return,
         };
         *tag = Some(value);
@@ -140,6 +143,7 @@ impl<'a> Tags<'a> {
             crc32c: later(self.crc32c).parse().ok()?,
             deletes_applied: later(self.deletes_applied).parse().ok()?,
             created_ms: later(self.created_ms).parse().ok()?,
+            occupied: self.promoted.map(Occupied::of_tag).unwrap_or_default(),
         })
     }
 }

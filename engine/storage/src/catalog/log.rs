@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use schemas::tables::Table;
+use schemas::tables::{Promoted, Table, TableLayout};
 use serde_json::Value;
 
 use super::actions::{Action, Applied, Removed};
@@ -29,6 +29,8 @@ pub(super) struct Log {
     metadata: Value,
     /// What [`schema::grown`] says of `metadata`, once it was asked.
     grown: Option<Option<Arc<str>>>,
+    /// The layout that `metadata` tells, once it was asked for.
+    layout: Option<Arc<TableLayout>>,
     /// Live segments.
     live: HashSet<ByPath>,
     /// What is not live any more, by path.
@@ -62,14 +64,35 @@ impl Log {
         self.applied.get(application).map_or(0, |applied| applied.version)
     }
 
-    /// The schema that the table must get before rows of now are added; `None` if it has it.
-    pub(super) fn new_schema(&mut self, table: Table) -> Result<Option<Arc<str>>, Error> {
-        if let Some(known) = &self.grown {
+    /// The columns of the table.
+    pub(super) fn layout(&mut self, table: Table) -> Arc<TableLayout> {
+        let metadata = &self.metadata;
+        let layout = self.layout.get_or_insert_with(|| {
+            let schema = metadata.get("schemaString").and_then(Value::as_str);
+            let promoted = schema::promoted(schema.unwrap_or_default());
+            let start = TableLayout::starting(table);
+            let layout = TableLayout::of(table, promoted);
+            if layout == **start { Arc::clone(start) } else { Arc::new(layout) }
+        });
+        Arc::clone(layout)
+    }
+
+    /// The schema that the table must get before rows of now are added, which have these columns
+    /// beside all others; `None` if it has it.
+    pub(super) fn new_schema(
+        &mut self,
+        table: Table,
+        columns: &[Promoted],
+    ) -> Result<Option<Arc<str>>, Error> {
+        if let Some(known) = self.grown.as_ref().filter(|_| columns.is_empty()) {
             return Ok(known.clone());
         }
+        let layout = self.layout(table).with(columns.iter().cloned());
         let current = self.metadata.get("schemaString").and_then(Value::as_str);
-        let grown = schema::grown(table, current.unwrap_or_default())?.map(Arc::from);
-        self.grown = Some(grown.clone());
+        let grown = schema::grown(&layout, current.unwrap_or_default())?.map(Arc::from);
+        if columns.is_empty() {
+            self.grown = Some(grown.clone());
+        }
         Ok(grown)
     }
 
@@ -129,6 +152,7 @@ impl Log {
                 Action::Metadata(newest) => {
                     self.metadata = newest;
                     self.grown = None;
+                    self.layout = None;
                 }
                 Action::Protocol(newest) => self.protocol = newest,
                 Action::Commit(of_commit) => id = of_commit,

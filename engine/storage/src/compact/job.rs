@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::SchemaRef;
-use schemas::tables::Table;
+use schemas::tables::{Table, TableLayout};
 use tokio::runtime::Handle;
 
 use super::input::{Input, views};
@@ -21,6 +20,7 @@ use super::merge::{self, Merger, Rows};
 use super::plan::Merge;
 use super::repeats;
 use crate::objects::{Created, Objects, Upload};
+use crate::promotion::Promoter;
 use crate::segment::{self, Coding, Place, ROW_GROUP_BYTES_MAX, Writer, Written, arrow};
 use crate::store::Shared;
 use crate::{Budget, CompactionOptions, Error, ErrorKind, Reservation, Segment, Use};
@@ -37,8 +37,8 @@ const PAUSES_MAX: u32 = 50;
 #[derive(Clone, Debug)]
 pub(super) struct Context {
     pub(super) table: Table,
-    /// All columns of the table, in the lake's layout of now.
-    pub(super) schema: SchemaRef,
+    /// All columns of the table in the lake of now.
+    pub(super) layout: Arc<TableLayout>,
     pub(super) objects: Objects,
     pub(super) runtime: Handle,
     pub(super) shared: Arc<Shared>,
@@ -67,9 +67,10 @@ pub(super) fn run(context: &Context, merge: &Merge) -> Result<Done, Error> {
     let segments: Vec<Arc<Segment>> =
         opened.iter().map(|(segment, _)| Arc::clone(segment)).collect();
     let input_rows: u64 = segments.iter().map(|segment| segment.rows).sum();
-    let schema = views(&context.schema);
+    let schema = views(context.layout.schema());
     let inputs = opened.into_iter().map(|(_, input)| -> Rows { Box::new(input) });
     let mut merger = Merger::new(context.table, schema, inputs)?;
+    let mut promoter = Promoter::merging(&context.layout, &segments);
     let mut writer = None;
     let (mut output_rows, mut repeated_rows) = (0, 0);
     while let Some(rows) = merger.next(BATCH_ROWS, repeats::group(context.table))? {
@@ -77,12 +78,12 @@ pub(super) fn run(context: &Context, merge: &Merge) -> Result<Done, Error> {
         let kept = without_repeats(context.table, &rows)?;
         repeated_rows += (rows.num_rows() - kept.num_rows()) as u64;
         output_rows += kept.num_rows() as u64;
-        let stored = segment::stored(context.table, kept)?;
+        let stored = segment::stored(context.table, promoter.promote(&kept).map_err(arrow)?)?;
         let writer = match &mut writer {
             Some(writer) => writer,
             None => {
                 let coding = Coding::new(context.table, &stored, context.row_group_rows);
-                let schema = SchemaRef::clone(&context.schema);
+                let schema = Arc::clone(context.layout.schema());
                 let sink = Sink::new(context, &path(context, merge.level, &segments));
                 writer.insert(Writer::new(context.table, schema, &coding, sink)?)
             }
@@ -96,10 +97,13 @@ pub(super) fn run(context: &Context, merge: &Merge) -> Result<Done, Error> {
         );
         return Err(Error::new(ErrorKind::Damaged, message));
     }
-    let output = match writer {
+    let mut output = match writer {
         None => None,
         Some(writer) => Some(store(context, merge.level, &segments, writer.finish()?)?),
     };
+    if let Some(output) = &mut output {
+        output.occupied = promoter.occupied();
+    }
     Ok(Done { inputs: segments, output, repeated_rows })
 }
 
@@ -110,7 +114,7 @@ fn open(context: &Context, merge: &Merge) -> Result<(Opened, Reservation), Error
     let mut memory_bytes = ROW_GROUP_BYTES_MAX + 4 * merge::BATCH_BYTES;
     let mut opened = Vec::new();
     let mut reservation = context.budget.reservation(Use::Compaction);
-    let columns = views(&context.schema);
+    let columns = views(context.layout.schema());
     for segment in &merge.inputs {
         let input = Input::open(context, &columns, segment)?;
         memory_bytes += input.memory_bytes;

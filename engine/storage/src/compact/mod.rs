@@ -25,7 +25,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use schemas::tables::{Table, TableLayout};
+use schemas::tables::Table;
 
 use self::job::Context;
 use self::plan::Merge;
@@ -113,12 +113,9 @@ impl Store {
 
     /// Merges segments and commits it; how many were replaced, 0 if somebody else was faster.
     async fn merge(&self, table: Table, merge: &Merge) -> Result<usize, Error> {
-        let layout = self.shared.state.read().layouts.get(&table).cloned();
-        let layout = layout.as_ref().unwrap_or_else(|| TableLayout::starting(table));
-        let schema = Arc::clone(layout.schema());
         let context = Context {
             table,
-            schema,
+            layout: self.layout(table),
             objects: self.objects.clone(),
             runtime: tokio::runtime::Handle::current(),
             shared: Arc::clone(&self.shared),

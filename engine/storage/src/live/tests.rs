@@ -19,6 +19,7 @@ fn segment(at: usize, day: i32, min: i64, max: i64) -> Segment {
         crc32c: 0,
         deletes_applied: 0,
         created_ms: 0,
+        occupied: Default::default(),
     }
 }
 

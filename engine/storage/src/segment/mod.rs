@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
-use schemas::tables::{Table, date_of_day};
+use schemas::tables::{Table, TableLayout, date_of_day};
 
 use crate::clock::now_ms;
 
@@ -22,7 +22,8 @@ pub(crate) use self::encode::{Coding, ROW_GROUP_BYTES_MAX, kind_of_cause};
 pub(crate) use self::keys::{Key, Keys};
 pub(crate) use self::sort::arrow;
 pub(crate) use self::writer::{Facts, Writer, Written};
-use crate::{Error, ErrorKind, Segment};
+use crate::promotion::Promoter;
+use crate::{Error, ErrorKind, Occupied, Segment};
 
 /// Longest folder name of a tenant in bytes; most file systems take 255 with `tenant=`.
 const TENANT_FOLDER_BYTES_MAX: usize = 200;
@@ -53,18 +54,23 @@ pub(crate) struct Origin {
 pub(crate) fn encode(
     origin: &Origin,
     batches: &[RecordBatch],
+    layout: &Arc<TableLayout>,
     row_group_rows: usize,
 ) -> Result<Vec<Encoded>, Error> {
     let table = origin.table;
     let mut segments = Vec::new();
     for (day, rows) in sort::by_day(table, batches)? {
-        let sorted = stored(table, sort::sort(table, &rows)?)?;
+        let mut promoter = Promoter::new(layout);
+        let sorted = promoter.promote(&sort::sort(table, &rows)?).map_err(arrow)?;
+        let sorted = stored(table, sorted)?;
         let coding = Coding::new(table, &sorted, row_group_rows);
-        let mut writer = Writer::new(table, sorted.schema(), &coding, Vec::new())?;
+        let schema = Arc::clone(layout.schema());
+        let mut writer = Writer::new(table, schema, &coding, Vec::new())?;
         writer.write(&sorted)?;
         let Written { sink, facts } = writer.finish()?;
         let place = Place { table, tenant: Arc::clone(&origin.tenant), day };
-        let segment = describe(&place, place.path(&name(origin)), facts);
+        let mut segment = describe(&place, place.path(&name(origin)), facts);
+        segment.occupied = promoter.occupied();
         segments.push(Encoded { segment, bytes: Bytes::from(sink) });
     }
     Ok(segments)
@@ -126,6 +132,7 @@ pub(crate) fn describe(place: &Place, path: String, facts: Facts) -> Segment {
         crc32c: facts.crc32c,
         deletes_applied: 0,
         created_ms: now_ms(),
+        occupied: Occupied::default(),
     }
 }
 

@@ -37,7 +37,13 @@ fn integers(rows: &RecordBatch, name: &str) -> Vec<i64> {
 fn samples_are_sorted_and_split_by_day() {
     let first = samples(&[(2, 50, 1.5), (1, DAY_MS, 2.5), (1, 70, 3.5), (1, -1, 0.0)]);
     let second = samples(&[(1, 60, 4.5), (2, 50, f64::NAN)]);
-    let encoded = encode(&origin(Table::MetricSamples), &[first, second], 2).unwrap();
+    let encoded = encode(
+        &origin(Table::MetricSamples),
+        &[first, second],
+        TableLayout::starting(Table::MetricSamples),
+        2,
+    )
+    .unwrap();
     let days: Vec<_> = encoded.iter().map(|encoded| encoded.segment.day).collect();
     assert_eq!(days, [-1, 0, 1]);
     let segment = &encoded[1].segment;
@@ -65,7 +71,13 @@ fn samples_are_sorted_and_split_by_day() {
 #[test]
 fn times_are_delta_encoded_and_the_order_is_declared() {
     let rows: Vec<_> = (0..1000).map(|at| (at % 10, at * 15_000, 0.1)).collect();
-    let encoded = encode(&origin(Table::MetricSamples), &[samples(&rows)], 1 << 20).unwrap();
+    let encoded = encode(
+        &origin(Table::MetricSamples),
+        &[samples(&rows)],
+        TableLayout::starting(Table::MetricSamples),
+        1 << 20,
+    )
+    .unwrap();
     let (_, metadata) = read(&encoded[0]);
     let group = metadata.row_group(0);
     let column = |name: &str| {
@@ -85,7 +97,13 @@ fn rows_of_one_series_and_day_become_one() {
     let up = labels(&[("__name__", "up")]);
     let rows =
         series(&[(2, up.clone(), 5), (1, up.clone(), 5), (2, up.clone(), 6), (2, up, DAY_MS)]);
-    let encoded = encode(&origin(Table::MetricSeries), &[rows], 1 << 20).unwrap();
+    let encoded = encode(
+        &origin(Table::MetricSeries),
+        &[rows],
+        TableLayout::starting(Table::MetricSeries),
+        1 << 20,
+    )
+    .unwrap();
     let ids = |at: usize| integers(&read(&encoded[at]).0, columns::SERIES_ID);
     assert_eq!((ids(0), ids(1)), (vec![1, 2], vec![2]));
     let (rows, _) = read(&encoded[0]);
@@ -106,7 +124,13 @@ fn logs_keep_every_column_and_filter_trace_ids() {
     let mut all = rows.columns().to_vec();
     all[rows.schema().index_of(columns::TRACE_ID).unwrap()] = trace_ids;
     let rows = RecordBatch::try_new(rows.schema(), all).unwrap();
-    let encoded = encode(&origin(Table::Logs), std::slice::from_ref(&rows), 1 << 20).unwrap();
+    let encoded = encode(
+        &origin(Table::Logs),
+        std::slice::from_ref(&rows),
+        TableLayout::starting(Table::Logs),
+        1 << 20,
+    )
+    .unwrap();
     let (found, metadata) = read(&encoded[0]);
     let order = arrow::array::UInt32Array::from(vec![1, 2, 0]);
     let expected = arrow::compute::take_record_batch(&rows, &order).unwrap();
@@ -158,7 +182,9 @@ fn spans_keep_their_lists_of_structs() {
             (columns::SERVICE, Arc::new(StringArray::from(vec!["a", "b", "a", "c"]))),
         ],
     );
-    let encoded = encode(&origin(Table::Spans), &[rows], 1 << 20).unwrap();
+    let encoded =
+        encode(&origin(Table::Spans), &[rows], TableLayout::starting(Table::Spans), 1 << 20)
+            .unwrap();
     let (found, _) = read(&encoded[0]);
     assert_eq!(found.schema().fields(), Table::Spans.schema().fields());
     assert_eq!(integers(&found, columns::START_NS), [10, 20, 30, 40]);

@@ -257,6 +257,27 @@ pub(crate) const KEYS: &[Key] = &[
          told in it.",
     ),
     key(
+        "storage.promotion.columns_max",
+        Kind::Count,
+        "60",
+        "Columns of attributes that a table may have, at most 128. Frequent attributes get one: \
+         conditions on them get several times faster, reading whole records a little slower. \
+         Those of the starting list are there in any case; 0 adds none.",
+    ),
+    key(
+        "storage.promotion.share_percent",
+        Kind::Count,
+        "5",
+        "Share of a table's rows, of all tenants, that must have an attribute before it gets a \
+         column. Columns are never removed.",
+    ),
+    key(
+        "storage.promotion.rows_min",
+        Kind::Count,
+        "100000",
+        "Rows that are flushed before columns are chosen; then the counting starts again.",
+    ),
+    key(
         "storage.compaction.enabled",
         Kind::Switch,
         "true",
@@ -414,13 +435,6 @@ pub(crate) const KEYS: &[Key] = &[
          together, in bytes or as a part of what the machine, the control group and the resource \
          limits leave to the process; 64MiB at least. Work beyond it waits on disk or is refused \
          with 429 or 503. The rest is for the allocator, code and stacks.",
-    ),
-    key(
-        "memory.limit",
-        Kind::Size,
-        "0",
-        "Memory that the machine is taken to leave to the process; 0: what the machine, the \
-         control group and the resource limits tell. Above 85% of it new work is refused.",
     ),
     key(
         "memory.ingest",

@@ -255,6 +255,7 @@ fn store_options(settings: &Settings, data: &Path) -> storage::StoreOptions {
     options.dedup_requests_max = count(settings, "storage.dedup_requests");
     options.row_group_rows = count(settings, "storage.row_group_rows");
     options.compaction = compaction(settings);
+    options.promotion = promotion(settings);
     options.lake_dir = non_empty(settings.text("storage.lake_dir")).map(PathBuf::from);
     options.catalog = storage::CatalogOptions {
         refresh_interval: settings.duration("storage.refresh_interval"),
@@ -270,6 +271,15 @@ fn store_options(settings: &Settings, data: &Path) -> storage::StoreOptions {
         write_through: settings.switch("storage.cache.write_through"),
     };
     options
+}
+
+fn promotion(settings: &Settings) -> storage::PromotionOptions {
+    let share = settings.number("storage.promotion.share_percent");
+    storage::PromotionOptions {
+        columns_max: count(settings, "storage.promotion.columns_max"),
+        share_percent: u32::try_from(share).unwrap_or(u32::MAX),
+        rows_min: settings.number("storage.promotion.rows_min"),
+    }
 }
 
 fn compaction(settings: &Settings) -> storage::CompactionOptions {
@@ -288,10 +298,7 @@ fn compaction(settings: &Settings) -> storage::CompactionOptions {
 }
 
 fn budget(settings: &Settings) -> Arc<Budget> {
-    let machine = match count(settings, "memory.limit") {
-        0 => Machine::detect(),
-        bytes => Machine::of(bytes),
-    };
+    let machine = Machine::detect();
     let bytes_max = match settings.memory("memory.budget") {
         Memory::Bytes(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
         Memory::Percent(percent) => machine.percent(percent),

@@ -30,6 +30,7 @@ fn defaults_are_those_of_the_crates_they_configure() {
     assert_eq!(config.storage.wal_segment_bytes, store.wal_segment_bytes);
     assert_eq!(config.storage.row_group_rows, store.row_group_rows);
     assert_eq!(config.storage.compaction, store.compaction);
+    assert_eq!(config.storage.promotion, store.promotion);
     assert_eq!(config.storage.lake_dir, store.lake_dir);
     assert_eq!(config.storage.catalog, store.catalog);
     assert_eq!(config.limits.memory_bytes_max, limits.memory_bytes_max);

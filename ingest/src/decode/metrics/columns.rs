@@ -72,7 +72,6 @@ impl<'c> Sink<'c> {
             return Ok(());
         }
         let bytes: usize = labels.clone().map(|(name, value)| name.len() + value.len()).sum();
-        tally.make_entry(self.known, id)?;
         tally.make_rows(1, SERIES_ROW_BYTES)?;
         tally.make_labels(bytes + about.unit.len())?;
         self.series.push(id, labels, about, name, times);

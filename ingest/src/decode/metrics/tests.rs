@@ -306,7 +306,6 @@ fn known_series_make_no_rows() {
         series: &series,
         streams: &streams,
         is_replay: false,
-        memory: None,
         rejected_before: &[],
     };
     let again =

@@ -11,6 +11,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, FieldRef};
 use plan::Expr;
 use schemas::model::{Attribute, Scope};
+use schemas::tables::object::members;
 use schemas::tables::{Promoted, PromotedType, Table, TableLayout, columns};
 
 use super::super::json;
@@ -206,7 +207,8 @@ fn promoted_column(spans: &[Span], scope: Scope, key: &str, value_type: Promoted
 fn overflow(spans: &[Span], scope: Scope) -> ArrayRef {
     let left = |span| {
         let mut text = String::new();
-        for (key, raw) in json::members(object(span, scope)) {
+        for member in members(object(span, scope)) {
+            let (key, raw) = (member.key, member.value);
             let is_service = scope == Scope::Resource && key == "service.name";
             if !is_service && !is_promoted(scope, &key, &json::parsed(raw)) {
                 let comma = if text.is_empty() { "" } else { "," };

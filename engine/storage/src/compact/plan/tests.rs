@@ -25,6 +25,7 @@ fn segment(tenant: &str, day: i32, number: usize, bytes: u64, end_ms: i64) -> Ar
         crc32c: 0,
         deletes_applied: 0,
         created_ms: end_ms,
+        occupied: Default::default(),
     })
 }
 
