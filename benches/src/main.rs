@@ -10,6 +10,7 @@
 //! `cargo run --release -p benches -- all`, after `cargo build --release`. Reading order:
 //! `generate`, `server`, `load`, `ingest`, `query`.
 
+mod catalog;
 mod generate;
 mod ingest;
 mod layout;
@@ -66,7 +67,12 @@ enum Command {
         #[command(flatten)]
         replay: ReplayArgs,
     },
-    /// Everything.
+    /// How long starts, plans and commits take on a table of very many segments.
+    Catalog {
+        #[command(flatten)]
+        args: catalog::CatalogArgs,
+    },
+    /// Everything of the above but replay and catalog.
     All {
         #[command(flatten)]
         load: LoadArgs,
@@ -118,6 +124,7 @@ async fn main() -> io::Result<()> {
         }
         Command::Query { load, runs } => query::run(&mut out, &load, runs).await,
         Command::Replay { replay } => replay::run(&mut out, &replay).await,
+        Command::Catalog { args } => catalog::run(&mut out, &args).await,
         Command::All { load, runs } => {
             for signal in Signal::ALL {
                 ingest::run(&mut out, signal, &load).await?;

@@ -79,6 +79,9 @@ fn load_segment(
         let message = format!("{}: {error}", segment.path);
         Error::with_source(ErrorKind::Damaged, message, error)
     };
+    if segment.crc32c != 0 && crc32c::crc32c(&bytes) != segment.crc32c {
+        return Err(damaged("its bytes are not those that were written".into()));
+    }
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
         .and_then(ParquetRecordBatchReaderBuilder::build)
         .map_err(|error| damaged(error.into()))?;

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use schemas::tables::Table;
 
@@ -29,6 +29,11 @@ use crate::{Error, ErrorKind, Segment, StoreOptions};
 /// Most bytes of memtables: offsets of texts have 31 bits, and a flush puts the rows of a table
 /// together.
 const BUFFERED_BYTES_MAX: usize = i32::MAX as usize;
+
+/// How long a start waits for a folder that another process holds.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// Time between two looks.
+const LOCK_STEP: Duration = Duration::from_millis(20);
 
 /// A store whose WAL is still to be replayed.
 pub(crate) struct Opened {
@@ -60,7 +65,7 @@ pub(crate) async fn open(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<O
     let failed = |error| disk_error(&folder, error);
     fs::create_dir_all(&options.data_dir).map_err(failed)?;
     disk.create_folder(&folder).map_err(failed)?;
-    let lock = lock(&options.data_dir)?;
+    let lock = wait_for_lock(&options.data_dir).await?;
     let writer = writer_name(&options.data_dir)?;
     let objects = match &options.objects {
         Some(remote) => {
@@ -105,6 +110,20 @@ pub(crate) async fn open(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<O
     let log = Log::open(Arc::clone(&disk), &folder)?;
     let catalogs = Catalogs { writer, tables };
     Ok(Opened { options, objects, catalogs, shared, disk, dedup_log, log, applied, lock })
+}
+
+/// Holds the folder as [`lock`] does; waits a moment for one who is about to let go of it.
+async fn wait_for_lock(data_dir: &Path) -> Result<File, Error> {
+    let asked = Instant::now();
+    loop {
+        match lock(data_dir) {
+            Err(error) if asked.elapsed() < LOCK_PATIENCE => {
+                tracing::debug!(%error, "waiting for the lock");
+                tokio::time::sleep(LOCK_STEP).await;
+            }
+            locked => return locked,
+        }
+    }
 }
 
 /// Holds the folder for this process alone, as long as the file is open.

@@ -258,7 +258,8 @@ impl Objects {
                 let read = store.get_ranges(&ObjectPath::from(path), ranges).await;
                 let read = read.map_err(|error| match error {
                     ObjectError::NotFound { .. } => missing(path),
-                    error => unreadable(&root.join(path), error),
+                    error => too_short(&root.join(path), ranges)
+                        .unwrap_or_else(|| unreadable(&root.join(path), error)),
                 });
                 record(meter, RequestKind::Get, began, &read);
                 let read: Vec<Bytes> = read?;
@@ -389,6 +390,14 @@ fn check_lengths(path: &str, ranges: &[Range<u64>], read: &[Bytes]) -> Result<()
 
 fn missing(path: &str) -> Error {
     Error::new(ErrorKind::Damaged, format!("{path}: there is no such object"))
+}
+
+/// The error of ranges that a file does not have; `None` if it has them.
+fn too_short(path: &Path, ranges: &[Range<u64>]) -> Option<Error> {
+    let bytes = std::fs::metadata(path).ok()?.len();
+    let end = ranges.iter().map(|range| range.end).max().filter(|end| *end > bytes)?;
+    let message = format!("{}: it has {bytes} bytes, not {end}", path.display());
+    Some(Error::new(ErrorKind::Damaged, message))
 }
 
 fn unreadable(path: &Path, error: ObjectError) -> Error {
