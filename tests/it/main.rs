@@ -16,6 +16,7 @@ mod conformance_logql;
 mod crash;
 mod faults;
 mod grafana;
+mod lake;
 mod otlp;
 mod program;
 mod queries;

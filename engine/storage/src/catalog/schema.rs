@@ -13,7 +13,7 @@
 //! | `MAP` | `map` | map of texts |
 //! | folder name | `string`, `date` | the partition columns `tenant` and `date` |
 //!
-//! Times are `long`: `time_ms` counts milliseconds, all others (`…_ns`) nanoseconds since
+//! Times are `long`: `…time_ms` counts milliseconds, `…_nano` nanoseconds since
 //! 1970-01-01T00:00:00Z, because version 1 of the protocol has no timestamp finer than
 //! microseconds. The partition column `date` is the UTC day of a row's time.
 //!
