@@ -111,7 +111,7 @@ async fn a_flipped_wal_refuses_and_is_set_aside_by_command() {
     program.send("logs", &numbered(6, 10)).await;
     let file = wal_files(&program).remove(0);
     let told = program.command(&["wal", "set-aside", file.to_str().unwrap()]);
-    assert!(told.contains("another process has the lake open"), "{told}");
+    assert!(told.contains("another process has the folder open"), "{told}");
 }
 
 /// A file system of its own in memory; `None`, told plainly, where none can be mounted.

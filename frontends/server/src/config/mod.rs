@@ -6,6 +6,7 @@
 //! ```
 
 mod keys;
+mod kind;
 mod print;
 mod settings;
 mod suggest;
