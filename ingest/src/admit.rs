@@ -35,13 +35,15 @@ pub(crate) enum Reason {
     BodyTooLarge,
     /// The metric or the data point makes no sense.
     InvalidMetric,
+    /// The tenant has as many series or streams as it may.
+    TooManySeries,
     /// It was rejected when the same request came first, though it would not be now.
     RejectedBefore,
 }
 
 impl Reason {
     /// Every reason, in a fixed order.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::TooOld,
         Self::TooFarAhead,
         Self::NotUtf8,
@@ -51,6 +53,7 @@ impl Reason {
         Self::Labels,
         Self::BodyTooLarge,
         Self::InvalidMetric,
+        Self::TooManySeries,
         Self::RejectedBefore,
     ];
 
@@ -66,6 +69,7 @@ impl Reason {
             Self::Labels => "labels",
             Self::BodyTooLarge => "body_too_large",
             Self::InvalidMetric => "invalid_metric",
+            Self::TooManySeries => "too_many_series",
             Self::RejectedBefore => "rejected_before",
         }
     }

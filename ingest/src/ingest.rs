@@ -1,7 +1,8 @@
 //! A request's way from its body to the acknowledgement.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use schemas::model::{Signal, TimestampNs};
@@ -14,6 +15,7 @@ use crate::error::{Error, ErrorKind};
 use crate::identity;
 use crate::limits::{INLINE_BYTES_MAX, INLINE_COMPRESSED_BYTES_MAX, Limits, TENANT_BYTES_MAX};
 use crate::stats::{Counted, Counters, IngestStats};
+use crate::tenants::{Load, TenantLimits, Tenants};
 
 /// The tenant of all requests when multi-tenancy is off.
 pub(crate) const DEFAULT_TENANT: &str = "default";
@@ -26,13 +28,23 @@ pub struct IngestOptions {
     pub multi_tenancy: bool,
     /// Limits of requests and records.
     pub limits: Limits,
+    /// Limits of each tenant.
+    pub tenant_limits: TenantLimits,
+    /// Limits of tenants that have their own, by name.
+    pub tenant_overrides: HashMap<String, TenantLimits>,
     /// The clock: nanoseconds since the epoch.
     pub now_ns: fn() -> TimestampNs,
 }
 
 impl Default for IngestOptions {
     fn default() -> Self {
-        Self { multi_tenancy: false, limits: Limits::default(), now_ns: system_now_ns }
+        Self {
+            multi_tenancy: false,
+            limits: Limits::default(),
+            tenant_limits: TenantLimits::default(),
+            tenant_overrides: HashMap::new(),
+            now_ns: system_now_ns,
+        }
     }
 }
 
@@ -57,6 +69,7 @@ pub struct Accepted {
 pub struct Ingest {
     store: Arc<Store>,
     limits: Arc<Limits>,
+    tenants: Arc<Tenants>,
     multi_tenancy: bool,
     now_ns: fn() -> TimestampNs,
     budget: Arc<Budget>,
@@ -76,6 +89,7 @@ impl Ingest {
         Self {
             store,
             limits: Arc::new(options.limits),
+            tenants: Arc::new(Tenants::new(options.tenant_limits, options.tenant_overrides)),
             multi_tenancy: options.multi_tenancy,
             now_ns: options.now_ns,
             budget,
@@ -184,6 +198,7 @@ impl Ingest {
             reservation,
             received_ns,
             limits: Arc::clone(&self.limits),
+            tenants: Arc::clone(&self.tenants),
             series: self.store.series(tenant),
             streams: self.store.streams(tenant),
         };
@@ -253,6 +268,7 @@ struct Job {
     reservation: Reservation,
     received_ns: TimestampNs,
     limits: Arc<Limits>,
+    tenants: Arc<Tenants>,
     series: Arc<LabelIndex>,
     streams: Arc<LabelIndex>,
 }
@@ -294,15 +310,20 @@ fn decode_job(mut job: Job) -> Result<Done, Error> {
     {
         return Ok(Done::Known(known));
     }
+    let of_tenant = job.tenants.limits(&job.tenant);
     let context = Context {
         received_ns: job.received_ns,
         limits: &job.limits,
+        series_max: of_tenant.series_max,
+        streams_max: of_tenant.streams_max,
         series: &job.series,
         streams: &job.streams,
         is_replay: false,
         rejected_before: &[],
     };
     let mut decoded = decode::decode(job.signal, format, &message, &context)?;
+    let load = Load { records: decoded.received, bytes: message.len() as u64 };
+    job.tenants.admit(&job.tenant, job.signal, load, Instant::now())?;
     let small = |records: u64| u32::try_from(records).unwrap_or(u32::MAX);
     let identity = Identity {
         hash,

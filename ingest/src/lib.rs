@@ -22,6 +22,7 @@ mod ingest;
 mod limits;
 mod server;
 mod stats;
+mod tenants;
 
 pub use body::{Compression, Encoding, Format};
 pub use decode::{Decoder, Written};
@@ -30,3 +31,4 @@ pub use ingest::{Accepted, Ingest, IngestOptions};
 pub use limits::Limits;
 pub use server::{grpc_routes, http_router, remote_write_router};
 pub use stats::{IngestStats, SignalStats, TenantStats};
+pub use tenants::TenantLimits;

@@ -24,5 +24,6 @@ mod remote_write;
 #[path = "../src/script/mod.rs"]
 mod script;
 mod telemetry;
+mod tenant_limits;
 mod tidy;
 mod times;

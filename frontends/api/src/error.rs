@@ -7,6 +7,7 @@
 //! | `Limit` | 422 execution | 400 | 422 |
 //! | `NoTenant` | 401 | 401 | 401 |
 //! | `NotFound` | 404 not_found | 404 | 404 |
+//! | `TooMany` | 429 execution | 429 | 429 |
 //! | `TooLarge` | 413 bad_data | 413 | 413 |
 //! | `Timeout` | 503 timeout | 504 | 504 |
 //! | `Unavailable` | 503 unavailable | 503 | 503 |
@@ -30,6 +31,8 @@ pub(crate) enum ErrorKind {
     Unsupported,
     /// A limit was hit; the message names it.
     Limit,
+    /// The tenant runs as many queries as it may; the same one may come again.
+    TooMany,
     /// The request must name its tenant.
     NoTenant,
     /// There is no such thing.
@@ -199,6 +202,7 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
         ErrorKind::Invalid | ErrorKind::Execution | ErrorKind::Unsupported | ErrorKind::Limit => {
             StatusCode::BAD_REQUEST
         }
+        ErrorKind::TooMany => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::NoTenant => StatusCode::UNAUTHORIZED,
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

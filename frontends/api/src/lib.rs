@@ -23,6 +23,7 @@ mod run;
 mod sql;
 mod stats;
 mod tempo;
+mod tenants;
 #[cfg(test)]
 mod testing;
 mod time;
@@ -33,19 +34,23 @@ use axum::Router;
 
 pub use options::ApiOptions;
 pub use stats::{ApiStats, Language, LanguageStats};
+pub use tenants::TenantLimits;
 
 /// What all query APIs share: where queries are run, under which limits, and their counts.
 #[derive(Debug)]
 pub struct Api {
     session: Arc<exec::Session>,
     options: ApiOptions,
+    tenants: tenants::Tenants,
     counters: Arc<stats::Counters>,
 }
 
 impl Api {
     /// The APIs over a session.
     pub fn new(session: Arc<exec::Session>, options: ApiOptions) -> Arc<Self> {
-        Arc::new(Self { session, options, counters: Arc::default() })
+        let overrides = options.tenant_overrides.clone();
+        let tenants = tenants::Tenants::new(options.tenant_limits, overrides);
+        Arc::new(Self { session, options, tenants, counters: Arc::default() })
     }
 
     /// Queries answered so far, by language.

@@ -1,6 +1,9 @@
 //! What an operator decides about the query APIs.
 
+use std::collections::HashMap;
 use std::time::Duration;
+
+use crate::TenantLimits;
 
 /// Options of the query APIs, each with its unit and default.
 #[derive(Clone, Debug)]
@@ -8,6 +11,10 @@ pub struct ApiOptions {
     /// Whether requests name their tenant in `X-Scope-OrgID`; without it they are refused.
     /// Otherwise every request belongs to the tenant `default`. Default: false.
     pub multi_tenant: bool,
+    /// Limits of each tenant. Default: none.
+    pub tenant_limits: TenantLimits,
+    /// Limits of tenants that have their own, by name. Default: none have.
+    pub tenant_overrides: HashMap<String, TenantLimits>,
     /// Longest request body, in bytes. Default 10 MiB.
     pub body_bytes_max: usize,
     /// Longest time a query may take; a request's own `timeout` can only shorten it.
@@ -39,6 +46,8 @@ impl Default for ApiOptions {
     fn default() -> Self {
         Self {
             multi_tenant: false,
+            tenant_limits: TenantLimits::default(),
+            tenant_overrides: HashMap::new(),
             body_bytes_max: 10 << 20,
             timeout: Duration::from_secs(120),
             lookback: Duration::from_secs(300),

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::Api;
 use crate::error::{Error, ErrorKind};
+use crate::tenants::Permit;
 
 /// The answer to a query, its first batch read.
 pub(crate) struct Output {
@@ -30,6 +31,8 @@ pub(crate) struct Batches {
     first: Option<RecordBatch>,
     rest: BoxStream<'static, Result<RecordBatch, exec::Error>>,
     deadline: Instant,
+    /// The tenant's room for one query.
+    _permit: Permit,
 }
 
 impl Api {
@@ -41,8 +44,10 @@ impl Api {
         deadline: Instant,
     ) -> Result<Output, Error> {
         let started = Instant::now();
+        self.tenants.check(tenant, &query)?;
+        let permit = self.tenants.enter(tenant)?;
         let output = before(deadline, self.session.run(tenant, query)).await??;
-        Output::new(output, started, deadline).await
+        Output::new(output, started, deadline, permit).await
     }
 
     /// Runs a SQL statement and waits for its first batch.
@@ -53,8 +58,9 @@ impl Api {
         deadline: Instant,
     ) -> Result<Output, Error> {
         let started = Instant::now();
+        let permit = self.tenants.enter(tenant)?;
         let output = before(deadline, self.session.sql(tenant, statement)).await??;
-        Output::new(output, started, deadline).await
+        Output::new(output, started, deadline, permit).await
     }
 }
 
@@ -63,11 +69,12 @@ impl Output {
         output: QueryOutput,
         started: Instant,
         deadline: Instant,
+        permit: Permit,
     ) -> Result<Self, Error> {
         let QueryOutput { kind, stream, stats, memory, warnings } = output;
         // The first look at an empty answer ends the stream, which may not be polled again.
         let rest = stream.fuse().boxed();
-        let mut batches = Batches { first: None, rest, deadline };
+        let mut batches = Batches { first: None, rest, deadline, _permit: permit };
         batches.first = batches.next().await?;
         Ok(Self { kind, batches, stats, warnings, memory, started })
     }

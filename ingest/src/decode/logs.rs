@@ -29,6 +29,7 @@ pub(super) fn decode(request: &[u8], context: &Context<'_>) -> Result<Decoded, E
         logs: LogColumns::new(),
         streams: StreamColumns::new(),
         made: AHashSet::new(),
+        made_on: ahash::AHashMap::new(),
         resource: Resource::default(),
         resource_identity: Vec::new(),
         stream: Stream::default(),
@@ -47,6 +48,8 @@ struct LogsDecoder<'a, 'c> {
     streams: StreamColumns<'a>,
     /// Streams and days that this request has made rows of.
     made: AHashSet<(i64, i32)>,
+    /// How many of them on each day.
+    made_on: ahash::AHashMap<i32, usize>,
     resource: Resource<'a>,
     resource_identity: Vec<Label>,
     stream: Stream<'a>,
@@ -167,6 +170,23 @@ impl<'a> LogsDecoder<'a, '_> {
         })
     }
 
+    /// Rejects a stream that is one too many on its day.
+    fn check_streams(&self, day: i32) -> Result<(), Failure> {
+        let max = self.context.streams_max;
+        let made = self.made_on.get(&day).copied().unwrap_or_default();
+        if max == 0 || self.context.streams.seen_on(day) + made < max {
+            return Ok(());
+        }
+        let service = attributes::service_name(&self.resource)?;
+        let message = format!(
+            "Maximum active stream limit exceeded when trying to create a stream of service \
+             {service:.64} (limit: {max}), reduce the number of active streams (reduce labels or \
+             reduce label values), or contact your Loki administrator to see if the limit can be \
+             increased"
+        );
+        Err(Rejection::new(Reason::TooManySeries, message).into())
+    }
+
     /// Makes the stream's row unless it is known for the day of `time_ns`.
     fn know_stream(&mut self, time_ns: TimestampNs, tally: &mut Tally) -> Result<(), Failure> {
         let day = day_of_ns(time_ns);
@@ -176,6 +196,7 @@ impl<'a> LogsDecoder<'a, '_> {
         let id = self.stream.id;
         let is_known = self.made.contains(&(id, day)) || self.context.streams.contains(id, day);
         if !is_known {
+            self.check_streams(day)?;
             let (resource, limits) = (&self.resource, self.context.limits);
             if self.stream.labels.is_none() {
                 self.stream.labels = Some(match labels::of_resource(resource, limits) {
@@ -192,6 +213,7 @@ impl<'a> LogsDecoder<'a, '_> {
             tally.make_rows(1, SERIES_ROW_BYTES)?;
             tally.make_labels(labels.iter().map(|l| l.name.len() + l.value.len()).sum())?;
             self.streams.push(id, time_ns, labels, resource, &self.stream.scope)?;
+            *self.made_on.entry(day).or_default() += 1;
             self.made.insert((id, day));
         }
         self.stream.known_day = Some(day);

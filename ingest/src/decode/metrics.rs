@@ -59,7 +59,7 @@ pub(super) fn decode(request: &[u8], context: &Context<'_>) -> Result<Decoded, E
     let mut decoder = MetricsDecoder {
         context: *context,
         bounds: context.time_bounds(),
-        sink: Sink::new(context.series),
+        sink: Sink::new(context),
         labels: PointLabels::new(),
         names: AHashMap::new(),
         scratch: Scratch::default(),

@@ -45,6 +45,10 @@ pub(crate) struct Context<'c> {
     pub(crate) received_ns: TimestampNs,
     /// Limits of records.
     pub(crate) limits: &'c Limits,
+    /// Series that the tenant may have on a day; 0 is no limit.
+    pub(crate) series_max: usize,
+    /// Log streams that the tenant may have on a day; 0 is no limit.
+    pub(crate) streams_max: usize,
     /// The tenant's known series.
     pub(crate) series: &'c LabelIndex,
     /// The tenant's known streams.
@@ -298,6 +302,8 @@ impl storage::Decode for Decoder {
         let context = Context {
             received_ns: frame.received_ns,
             limits: &limits,
+            series_max: 0,
+            streams_max: 0,
             series,
             streams,
             is_replay: true,

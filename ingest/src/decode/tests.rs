@@ -34,6 +34,8 @@ pub(super) fn decode_with(signal: Signal, request: &[u8], limits: &Limits) -> De
     let context = Context {
         received_ns: NOW_NS,
         limits,
+        series_max: 0,
+        streams_max: 0,
         series: &series,
         streams: &streams,
         is_replay: false,
@@ -189,6 +191,8 @@ fn a_request_of_endless_empty_records_is_refused() {
     let context = Context {
         received_ns: NOW_NS,
         limits: &limits,
+        series_max: 0,
+        streams_max: 0,
         series: &series,
         streams: &streams,
         is_replay: false,
@@ -226,6 +230,8 @@ fn decode_anything(bytes: &[u8]) {
     let context = Context {
         received_ns: NOW_NS,
         limits: &limits,
+        series_max: 0,
+        streams_max: 0,
         series: &series,
         streams: &streams,
         is_replay: false,
@@ -298,6 +304,8 @@ fn endless_scopes_without_records_are_refused_too() {
     let mut context = Context {
         received_ns: NOW_NS,
         limits: &limits,
+        series_max: 0,
+        streams_max: 0,
         series: &series,
         streams: &streams,
         is_replay: false,

@@ -35,6 +35,11 @@ impl Days {
         self.days.get(&day).is_some_and(|seen| seen.contains(ordinal))
     }
 
+    /// How many entries were seen on a day.
+    pub(super) fn seen_on(&self, day: i32) -> usize {
+        self.days.get(&day).map_or(0, Posting::len)
+    }
+
     /// The entries below `len` that were seen from `first` to `last`, both inclusive.
     pub(super) fn seen_in(&self, (first, last): (i32, i32), len: usize) -> Bits {
         let mut bits = Bits::empty(len);

@@ -298,6 +298,11 @@ impl LabelIndex {
         entries.ordinal(id).is_some_and(|ordinal| entries.days.is_seen_on(ordinal, day))
     }
 
+    /// How many entries were seen on `day`, counted from 1970-01-01.
+    pub fn seen_on(&self, day: i32) -> usize {
+        self.entries.read().days.seen_on(day)
+    }
+
     /// Whether `id` is known at all: it takes no more memory to see it on another day.
     pub fn knows(&self, id: i64) -> bool {
         self.entries.read().ordinal(id).is_some()

@@ -56,6 +56,7 @@ impl Dialect for Prometheus {
             ErrorKind::Execution | ErrorKind::Unsupported | ErrorKind::Limit => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "execution")
             }
+            ErrorKind::TooMany => (StatusCode::TOO_MANY_REQUESTS, "execution"),
             ErrorKind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             ErrorKind::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
             ErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),

@@ -37,6 +37,50 @@ pub(crate) const KEYS: &[Key] = &[
          and all data belong to the tenant `default`.",
     ),
     key(
+        "limits.records_per_second",
+        Kind::Count,
+        "0",
+        "Log records, data points and spans a second that a tenant may send, of each signal; 0: \
+         any. A tenant has limits of its own in a table [tenants.\"name\"] of the file, by the \
+         last parts of these keys.",
+    ),
+    key(
+        "limits.bytes_per_second",
+        Kind::Size,
+        "0",
+        "Bytes a second, decompressed, that a tenant may send of each signal; 0: any.",
+    ),
+    key(
+        "limits.burst",
+        Kind::Duration,
+        "10s",
+        "How much may come at once: what the rates let in over this time.",
+    ),
+    key(
+        "limits.series_max",
+        Kind::Count,
+        "0",
+        "Series of a tenant on a day (UTC); samples of further ones are rejected. 0: any number.",
+    ),
+    key(
+        "limits.streams_max",
+        Kind::Count,
+        "0",
+        "Log streams of a tenant on a day (UTC); records of further ones are rejected. 0: any.",
+    ),
+    key(
+        "limits.query_range_max",
+        Kind::Duration,
+        "0s",
+        "Longest time range that a tenant's query may have; 0s: any.",
+    ),
+    key(
+        "limits.queries_max",
+        Kind::Count,
+        "0",
+        "Queries of a tenant that run at once; further ones are answered 429. 0: any number.",
+    ),
+    key(
         "ports.otlp_grpc",
         Kind::Text,
         "127.0.0.1:4317",

@@ -359,6 +359,11 @@ fn api_options(settings: &Settings) -> api::ApiOptions {
         log_records_max: count(settings, "query.log_records_max"),
         traces_max: count(settings, "query.traces_max"),
         sql_rows_max: count(settings, "query.sql_rows_max"),
+        tenant_limits: query_limits(settings),
+        tenant_overrides: settings
+            .tenants()
+            .map(|(name, own)| (name.to_owned(), query_limits(&own)))
+            .collect(),
         ..api::ApiOptions::default()
     }
 }
@@ -373,7 +378,33 @@ fn ingest_options(settings: &Settings) -> ingest::IngestOptions {
         ..ingest::Limits::default()
     };
     let multi_tenancy = settings.switch("multi_tenancy");
-    ingest::IngestOptions { multi_tenancy, limits, ..ingest::IngestOptions::default() }
+    ingest::IngestOptions {
+        multi_tenancy,
+        limits,
+        tenant_limits: sending_limits(settings),
+        tenant_overrides: settings
+            .tenants()
+            .map(|(name, own)| (name.to_owned(), sending_limits(&own)))
+            .collect(),
+        ..ingest::IngestOptions::default()
+    }
+}
+
+fn sending_limits(settings: &Settings) -> ingest::TenantLimits {
+    ingest::TenantLimits {
+        records_per_second: settings.number("limits.records_per_second"),
+        bytes_per_second: settings.number("limits.bytes_per_second"),
+        burst: settings.duration("limits.burst"),
+        series_max: count(settings, "limits.series_max"),
+        streams_max: count(settings, "limits.streams_max"),
+    }
+}
+
+fn query_limits(settings: &Settings) -> api::TenantLimits {
+    api::TenantLimits {
+        query_range_max: settings.duration("limits.query_range_max"),
+        queries_max: count(settings, "limits.queries_max"),
+    }
 }
 
 fn steps_max(settings: &Settings) -> u32 {

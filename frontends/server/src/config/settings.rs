@@ -20,6 +20,12 @@ const ENV_OTHER: &[&str] = &["SIGLAKE_CONFIG", "SIGLAKE_URL", "SIGLAKE_TENANT"];
 /// Variables of the environment that are configuration begin like this.
 const ENV_PREFIX: &str = "SIGLAKE_";
 
+/// The table of the file with a table for each tenant that has limits of its own.
+const TENANTS: &str = "tenants";
+
+/// The table of keys that a tenant may have of its own.
+const LIMITS: &str = "limits";
+
 /// Bytes a configuration file may have; it is read whole.
 pub(super) const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -108,6 +114,8 @@ impl Value {
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     values: BTreeMap<&'static str, (Value, Origin)>,
+    /// Values of keys below `limits` that tenants have of their own, by tenant.
+    tenants: BTreeMap<String, BTreeMap<&'static str, Value>>,
 }
 
 impl Settings {
@@ -115,7 +123,7 @@ impl Settings {
     pub(crate) fn defaults() -> Self {
         let parsed = |key: &Key| Value::parse(key.kind, key.default).expect("tested for each key");
         let values = KEYS.iter().map(|key| (key.path, (parsed(key), Origin::Default))).collect();
-        Self { values }
+        Self { values, tenants: BTreeMap::new() }
     }
 
     /// Takes over what a TOML file says.
@@ -123,7 +131,46 @@ impl Settings {
         let table: toml::Table = text
             .parse()
             .map_err(|source| Error::Syntax { path: path.to_owned(), source: Box::new(source) })?;
-        self.merge_table("", &table)
+        let (tenants, rest): (toml::Table, toml::Table) =
+            table.into_iter().partition(|(name, _)| name == TENANTS);
+        for (name, limits) in
+            tenants.get(TENANTS).and_then(toml::Value::as_table).into_iter().flatten()
+        {
+            self.merge_tenant(name, limits)?;
+        }
+        self.merge_table("", &rest)
+    }
+
+    fn merge_tenant(&mut self, name: &str, limits: &toml::Value) -> Result<(), Error> {
+        let at = format!("{TENANTS}.{name:?}");
+        let Some(table) = limits.as_table() else { return Err(unknown(&at, Origin::File)) };
+        for (leaf, value) in table {
+            let Some(key) = keys::find(&format!("{LIMITS}.{leaf}")) else {
+                return Err(unknown(&format!("{LIMITS}.{leaf}"), Origin::File));
+            };
+            let text = match value {
+                toml::Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            let value = Value::parse(key.kind, &text).map_err(|message| Error::Value {
+                path: key.path,
+                origin: Origin::File,
+                message: format!("{message} (in {at})"),
+            })?;
+            self.tenants.entry(name.to_owned()).or_default().insert(key.path, value);
+        }
+        Ok(())
+    }
+
+    /// The tenants that have limits of their own, each with settings in which those hold.
+    pub(super) fn tenants(&self) -> impl Iterator<Item = (&str, Self)> {
+        self.tenants.iter().map(|(name, limits)| {
+            let mut own = self.clone();
+            for (path, value) in limits {
+                own.values.insert(path, (value.clone(), Origin::File));
+            }
+            (name.as_str(), own)
+        })
     }
 
     /// Takes over the environment: `SIGLAKE_LISTEN`, `SIGLAKE_STORAGE__S3__REGION`, and so on.

@@ -154,6 +154,8 @@ fn a_stream_has_one_row_a_day_and_none_if_it_is_known() {
     let context = Context {
         received_ns: NOW_NS,
         limits: &limits,
+        series_max: 0,
+        streams_max: 0,
         series: &series,
         streams: &streams,
         is_replay: false,

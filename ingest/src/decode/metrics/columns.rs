@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ahash::AHashSet;
+use ahash::{AHashMap, AHashSet};
 use arrow::array::{
     ArrayRef, FixedSizeBinaryBuilder, Float64Array, Float64Builder, Int32Array, Int32Builder,
     Int64Array, Int64Builder, ListBuilder, StringBuilder,
@@ -10,11 +10,12 @@ use arrow::array::{
 use schemas::tables::{Table, day_of_ms};
 use storage::{LabelIndex, TableBatch};
 
-use super::super::Failure;
+use super::super::{Context, Failure};
 use super::exemplars::Exemplar;
 use super::histograms::ExponentialPoint;
 use super::labels::PointLabels;
 use super::{About, Family, Name, Tally, Times};
+use crate::admit::{Reason, Rejection};
 use crate::batch::{self, DictColumn, LabelsColumn, push_id, push_text};
 use crate::error::Error;
 use crate::limits::SERIES_ROW_BYTES;
@@ -22,8 +23,12 @@ use crate::limits::SERIES_ROW_BYTES;
 /// Where rows go, and which series need none.
 pub(super) struct Sink<'c> {
     known: &'c LabelIndex,
+    /// Series that the tenant may have on a day; 0 is no limit.
+    series_max: usize,
     /// Series and days that this request has made rows of.
     made: AHashSet<(i64, i32)>,
+    /// How many of them on each day.
+    made_on: AHashMap<i32, usize>,
     series: SeriesColumns,
     samples: SampleColumns,
     histograms: HistogramColumns,
@@ -31,10 +36,12 @@ pub(super) struct Sink<'c> {
 }
 
 impl<'c> Sink<'c> {
-    pub(super) fn new(known: &'c LabelIndex) -> Self {
+    pub(super) fn new(context: &Context<'c>) -> Self {
         Self {
-            known,
+            known: context.series,
+            series_max: context.series_max,
             made: AHashSet::new(),
+            made_on: AHashMap::new(),
             series: SeriesColumns::default(),
             samples: SampleColumns::default(),
             histograms: HistogramColumns::default(),
@@ -71,10 +78,20 @@ impl<'c> Sink<'c> {
         if self.known.contains(id, day) || self.made.contains(&(id, day)) {
             return Ok(());
         }
+        let made = self.made_on.get(&day).copied().unwrap_or_default();
+        if self.series_max > 0 && self.known.seen_on(day) + made >= self.series_max {
+            let message = format!(
+                "per-user series limit of {} exceeded, please contact your administrator to raise \
+                 it or reduce the cardinality of your metrics",
+                self.series_max
+            );
+            return Err(Rejection::new(Reason::TooManySeries, message).into());
+        }
         let bytes: usize = labels.clone().map(|(name, value)| name.len() + value.len()).sum();
         tally.make_rows(1, SERIES_ROW_BYTES)?;
         tally.make_labels(bytes + about.unit.len())?;
         self.series.push(id, labels, about, name, times);
+        *self.made_on.entry(day).or_default() += 1;
         self.made.insert((id, day));
         Ok(())
     }

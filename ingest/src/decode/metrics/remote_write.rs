@@ -50,7 +50,7 @@ pub(in crate::decode) fn decode(
     let mut decoder = Decoder {
         context: *context,
         bounds: context.time_bounds(),
-        sink: Sink::new(context.series),
+        sink: Sink::new(context),
         names: AHashMap::new(),
         series: Series::default(),
         hashed: Vec::new(),

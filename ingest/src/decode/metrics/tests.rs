@@ -303,6 +303,8 @@ fn known_series_make_no_rows() {
     let context = Context {
         received_ns: NOW_NS,
         limits: &limits,
+        series_max: 0,
+        streams_max: 0,
         series: &series,
         streams: &streams,
         is_replay: false,

@@ -83,6 +83,8 @@ fn try_decode(format: Format, request: &Message) -> Result<Decoded, Error> {
     let context = Context {
         received_ns: NOW_MS * NANOS_PER_MILLI,
         limits: &Limits::default(),
+        series_max: 0,
+        streams_max: 0,
         series: &LabelIndex::default(),
         streams: &LabelIndex::default(),
         is_replay: false,
