@@ -15,6 +15,7 @@ use schemas::tables::columns;
 
 use super::*;
 use crate::fixtures::{labels, logs, samples, series};
+use crate::objects::fixtures::{Fault, Faulty};
 use crate::segment::{self, Keys};
 use crate::{Decode, Frame, LabelIndex, StoreOptions, TableBatch, Write};
 
@@ -281,4 +282,85 @@ async fn a_closing_store_gives_its_merge_up() {
     store.shared.counters.compaction.stop();
     assert_eq!(store.compact_once().await.unwrap(), Compacted::default());
     assert_eq!(store.snapshot("a").table(Table::MetricSamples).segments.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_come_late_are_merged_without_rewriting_the_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(options(folder.path())).await;
+    for start in (0..1440).step_by(240) {
+        flush_samples(&store, "a", start..start + 240).await;
+    }
+    assert_eq!(compact_all(&store).await, 1);
+    let day = store.snapshot("a").table(Table::MetricSamples).segments;
+    let day = Arc::clone(day.iter().next().unwrap());
+    let mut expected = stored_samples(&store, "a").await;
+    for late in 0..12 {
+        let (time, value) = (late * 7 * MINUTE_MS + 1, 0.25);
+        let rows = samples(&[(3, time, value)]);
+        flush(&store, "a", vec![(Table::MetricSamples, rows)]).await;
+        expected.push((3, time, value.to_bits()));
+        compact_all(&store).await;
+        let live = store.snapshot("a").table(Table::MetricSamples).segments;
+        assert!(live.len() <= 4, "{} segments", live.len());
+    }
+    let live = store.snapshot("a").table(Table::MetricSamples).segments;
+    assert!(live.iter().any(|one| one.path == day.path), "a few rows have rewritten the day");
+    expected.sort_unstable();
+    assert_eq!(stored_samples(&store, "a").await, expected);
+}
+
+/// A lake in a bucket with three segments of a day that is over.
+async fn small_lake(folder: &std::path::Path, bucket: &Arc<Faulty>) -> Arc<Store> {
+    let store = open(in_bucket(folder, bucket)).await;
+    for start in 0..3 {
+        flush_samples(&store, "a", start * 20..start * 20 + 20).await;
+    }
+    store
+}
+
+fn in_bucket(folder: &std::path::Path, bucket: &Arc<Faulty>) -> StoreOptions {
+    StoreOptions { objects: Some(bucket.remote()), ..options(folder) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_at_any_request_of_a_merge_loses_and_doubles_nothing() {
+    let (folder, bucket) = (tempfile::tempdir().unwrap(), Faulty::new(&[]));
+    let mut store = small_lake(folder.path(), &bucket).await;
+    let expected = stored_samples(&store, "a").await;
+    let mut crashes = 0;
+    while store.stats().segments > 1 {
+        // From some request on the bucket answers no more, then the process is gone.
+        let passes = std::iter::repeat_n(Fault::Pass, crashes);
+        let script = passes.chain(std::iter::repeat_n(Fault::Refuse(503), 10_000));
+        bucket.script.lock().extend(script);
+        let compacted = store.compact_once().await;
+        bucket.script.lock().clear();
+        assert!(compacted.is_err() || store.stats().segments == 1);
+        drop(store);
+        store = open(in_bucket(folder.path(), &bucket)).await;
+        assert_eq!(stored_samples(&store, "a").await, expected, "after {crashes} requests");
+        crashes += 1;
+        assert!(crashes < 500, "it never comes to an end");
+    }
+    assert!(crashes > 5, "only {crashes} requests");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_answers_of_a_merge_lose_and_double_nothing() {
+    for at in 0..12 {
+        let (folder, bucket) = (tempfile::tempdir().unwrap(), Faulty::new(&[]));
+        let store = small_lake(folder.path(), &bucket).await;
+        let expected = stored_samples(&store, "a").await;
+        bucket.script.lock().extend(std::iter::repeat_n(Fault::Pass, at));
+        bucket.script.lock().push_back(Fault::LoseAnswer);
+        let compacted = store.compact_once().await;
+        bucket.script.lock().clear();
+        assert_eq!(compacted.unwrap().segments, 3, "the answer to request {at} was lost");
+        assert_eq!(stored_samples(&store, "a").await, expected);
+        drop(store);
+        let store = open(in_bucket(folder.path(), &bucket)).await;
+        assert_eq!(stored_samples(&store, "a").await, expected);
+        assert_eq!(store.stats().segments, 1);
+    }
 }
