@@ -82,7 +82,8 @@ pub(super) fn run(context: &Context, merge: &Merge) -> Result<Done, Error> {
         let writer = match &mut writer {
             Some(writer) => writer,
             None => {
-                let coding = Coding::new(context.table, &stored, context.row_group_rows);
+                let coding = Coding::new(context.table, &stored, context.row_group_rows)
+                    .for_level(merge.level);
                 let schema = Arc::clone(context.layout.schema());
                 let sink = Sink::new(context, &path(context, merge.level, &segments));
                 writer.insert(Writer::new(context.table, schema, &coding, sink)?)
