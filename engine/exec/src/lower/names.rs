@@ -31,8 +31,12 @@ pub(crate) async fn names(root: Node, ctx: Context) -> Result<(OutputKind, Batch
         DistinctOf::LabelNames => texts(label_names(&distinct, &ctx)?, limit)?,
         DistinctOf::LabelValues(name) => texts(label_values(&distinct, name, &ctx)?, limit)?,
         DistinctOf::LabelSets => {
-            let (found, _held) = label_sets(&distinct, &ctx)?;
-            sets(&found, limit)?
+            let (found, held) = label_sets(&distinct, &ctx)?;
+            let batch = sets(&found, limit)?;
+            drop(found);
+            held.resize(batch.get_array_memory_size())?;
+            ctx.memory.keep(held);
+            batch
         }
         _ => return super::traces::names(distinct, limit, ctx).await,
     };
@@ -93,6 +97,7 @@ fn label_values(
         values.extend(found);
         Ok(())
     })?;
+    ctx.memory.keep(held);
     Ok(values)
 }
 

@@ -3,7 +3,8 @@
 //! A reader fetches the columns of a row group at once, first those of the predicate, then the
 //! others, and decodes them batch by batch. DataFusion reserves nothing for that, and a row group
 //! of logs can be tens of megabytes, so the bytes of the two newest fetches are held here until
-//! the next one, or until the reader is dropped.
+//! the next one, or until the reader is dropped. To them comes what a batch of their columns
+//! takes when it is decoded: few rows with long texts that compress well are small on disk only.
 
 use std::fmt;
 use std::ops::Range;
@@ -24,6 +25,9 @@ use crate::memory::{Held, QueryMemory};
 
 /// Decoded batches on their way and buffers of decoders, of one open segment.
 const DECODING_BYTES: usize = 512 << 10;
+
+/// Rows of decoded batches that are under way at once: one is decoded, one is filtered.
+const ROWS_DECODED: u64 = 2 * 8192;
 
 /// Makes readers that hold memory of the query.
 pub(super) struct HeldReaders {
@@ -55,7 +59,7 @@ impl ParquetFileReaderFactory for HeldReaders {
         let inner = self.inner.create_reader(partition, file, metadata_size_hint, metrics)?;
         let held = self.memory.hold("segments");
         held.grow(DECODING_BYTES)?;
-        Ok(Box::new(HeldReader { inner, held, newest_bytes: 0 }))
+        Ok(Box::new(HeldReader { inner, held, newest_bytes: 0, metadata: None }))
     }
 }
 
@@ -64,14 +68,37 @@ struct HeldReader {
     held: Held,
     /// Bytes of the newest fetch.
     newest_bytes: usize,
+    metadata: Option<Arc<ParquetMetaData>>,
 }
 
 impl HeldReader {
-    fn fetch(&mut self, bytes: u64) -> Result<()> {
+    fn fetch(&mut self, ranges: &[Range<u64>]) -> Result<()> {
+        let bytes: u64 = ranges.iter().map(|range| self.decoded_bytes(range) + length(range)).sum();
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX / 4);
         let held = DECODING_BYTES + self.newest_bytes + bytes;
         self.newest_bytes = bytes;
         self.held.resize(held).map_err(|error| ParquetError::External(Box::new(error)))
+    }
+}
+
+impl HeldReader {
+    /// What batches of the columns in a range take, as far as they lie in it.
+    fn decoded_bytes(&self, range: &Range<u64>) -> u64 {
+        let Some(metadata) = &self.metadata else { return 0 };
+        let mut bytes = 0;
+        for group in metadata.row_groups() {
+            let rows = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
+            for column in group.columns() {
+                let (start, length) = column.byte_range();
+                let within = range.end.min(start + length).saturating_sub(range.start.max(start));
+                if within > 0 {
+                    let whole = u64::try_from(column.uncompressed_size()).unwrap_or(0);
+                    let decoded = whole.saturating_mul(rows.min(ROWS_DECODED)) / rows;
+                    bytes += 2 * decoded.saturating_mul(within) / length.max(1);
+                }
+            }
+        }
+        bytes
     }
 }
 
@@ -81,14 +108,14 @@ fn length(range: &Range<u64>) -> u64 {
 
 impl AsyncFileReader for HeldReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
-        if let Err(error) = self.fetch(length(&range)) {
+        if let Err(error) = self.fetch(std::slice::from_ref(&range)) {
             return Box::pin(std::future::ready(Err(error)));
         }
         self.inner.get_bytes(range)
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
-        if let Err(error) = self.fetch(ranges.iter().map(length).sum()) {
+        if let Err(error) = self.fetch(&ranges) {
             return Box::pin(std::future::ready(Err(error)));
         }
         self.inner.get_byte_ranges(ranges)
@@ -98,6 +125,10 @@ impl AsyncFileReader for HeldReader {
         &'a mut self,
         options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
-        self.inner.get_metadata(options)
+        Box::pin(async move {
+            let metadata = self.inner.get_metadata(options).await?;
+            self.metadata = Some(Arc::clone(&metadata));
+            Ok(metadata)
+        })
     }
 }

@@ -92,15 +92,15 @@ fn cached_bytes_give_way() {
 #[test]
 fn a_full_machine_refuses_new_work_only() {
     let budget = budget();
-    budget.observe(840, 1000);
+    budget.observe(790, 1000);
     assert!(budget.reserve(Use::Query, 1).is_ok());
-    budget.observe(860, 1000);
+    budget.observe(810, 1000);
     assert_eq!(budget.reserve(Use::Query, 1).unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(budget.reserve(Use::Ingest, 1).unwrap_err().kind(), ErrorKind::Unavailable);
     assert!(budget.reserve(Use::Memtable, 1).is_ok());
-    budget.observe(820, 1000);
+    budget.observe(720, 1000);
     assert!(budget.reserve(Use::Query, 1).is_err());
-    budget.observe(790, 1000);
+    budget.observe(690, 1000);
     assert!(budget.reserve(Use::Query, 1).is_ok());
 }
 

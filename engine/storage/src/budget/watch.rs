@@ -8,13 +8,13 @@ use super::machine::resident_bytes;
 use super::{Budget, mib};
 
 /// How often the process is measured; far shorter than what it takes to fill the rest.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(25);
 
 /// New work is refused from this part of the machine's limit on, in per cent.
-const PRESSED_PERCENT: usize = 85;
+const PRESSED_PERCENT: usize = 80;
 
 /// And is taken again below this part, so that the state does not flicker.
-const RELAXED_PERCENT: usize = 80;
+const RELAXED_PERCENT: usize = 70;
 
 impl Budget {
     /// Measures the process again and again, as long as the budget lives; returns at once where
