@@ -17,6 +17,7 @@ mod crash;
 mod faults;
 mod grafana;
 mod lake;
+mod memory;
 mod otlp;
 mod program;
 mod queries;

@@ -111,6 +111,14 @@ impl Program {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// Most memory that the process ever held, in bytes; `None` where the system does not tell.
+    pub(crate) fn peak_resident_bytes(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kib * 1024)
+    }
+
     /// `http://127.0.0.1:port`, followed by `path`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)

@@ -35,6 +35,11 @@ impl Machine {
         }
     }
 
+    /// A machine that leaves so many bytes to this process, whatever the operating system tells.
+    pub fn of(bytes: usize) -> Self {
+        Self { bytes, is_known: true }
+    }
+
     /// A machine of which nothing is known: its limit is not watched.
     pub fn unlimited() -> Self {
         Self { bytes: usize::MAX, is_known: false }

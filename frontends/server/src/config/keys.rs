@@ -444,6 +444,13 @@ pub(crate) const KEYS: &[Key] = &[
          with 429 or 503. The rest is for the allocator, code and stacks.",
     ),
     key(
+        "memory.limit",
+        Kind::Size,
+        "0",
+        "Memory that the machine is taken to leave to the process; 0: what the machine, the \
+         control group and the resource limits tell. Above 85% of it new work is refused.",
+    ),
+    key(
         "memory.ingest",
         Kind::Percent,
         "30%",

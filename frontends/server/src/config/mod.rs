@@ -299,7 +299,10 @@ fn compaction(settings: &Settings) -> storage::CompactionOptions {
 }
 
 fn budget(settings: &Settings) -> Arc<Budget> {
-    let machine = Machine::detect();
+    let machine = match count(settings, "memory.limit") {
+        0 => Machine::detect(),
+        bytes => Machine::of(bytes),
+    };
     let bytes_max = match settings.memory("memory.budget") {
         Memory::Bytes(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
         Memory::Percent(percent) => machine.percent(percent),
