@@ -210,3 +210,71 @@ async fn nothing_is_recognised_if_that_is_switched_off() {
     }
     assert_eq!(rows(&program, "default", "logs").await, Rows::default().plus(6, 0, 0));
 }
+
+/// `prometheus.WriteRequest` with what the test needs.
+#[derive(Clone, PartialEq, Message)]
+struct WriteRequest {
+    #[prost(message, repeated, tag = "1")]
+    series: Vec<Series>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Series {
+    #[prost(message, repeated, tag = "1")]
+    labels: Vec<Label>,
+    #[prost(message, repeated, tag = "2")]
+    samples: Vec<Sample>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Label {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Sample {
+    #[prost(double, tag = "1")]
+    value: f64,
+    #[prost(int64, tag = "2")]
+    time_ms: i64,
+}
+
+/// A snappy block of one literal.
+fn snappy(bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).unwrap();
+    assert!(length >= 128, "two bytes of length");
+    let mut block = vec![(length & 0x7F) as u8 | 0x80, (length >> 7) as u8, 61 << 2];
+    block.extend_from_slice(&(length - 1).to_le_bytes());
+    block.extend_from_slice(bytes);
+    block
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn remote_write_is_counted_and_recognised_too() {
+    let program = Program::start(&[]).await;
+    let now_ms = i64::try_from(now_ns() / 1_000_000).unwrap();
+    let label = |name: &str, value: &str| Label { name: name.to_owned(), value: value.to_owned() };
+    let old_ms = now_ms - 30 * 86_400_000;
+    let samples: Vec<Sample> =
+        [old_ms, now_ms - 1, now_ms].map(|time_ms| Sample { value: 1.5, time_ms }).to_vec();
+    let long = "x".repeat(200);
+    let labels = vec![label("__name__", "counted_value"), label("long", &long)];
+    let body = snappy(&WriteRequest { series: vec![Series { labels, samples }] }.encode_to_vec());
+    for round in 0..2 {
+        let request = program.http.post(program.url("/prometheus/api/v1/write"));
+        let request = request.header("content-encoding", "snappy");
+        let answer = request.header("content-type", "application/x-protobuf").body(body.clone());
+        let answer = answer.send().await.unwrap();
+        assert_eq!(answer.status(), 400, "a sample was rejected");
+        let text = answer.text().await.unwrap();
+        assert!(text.contains("sample of metric \"counted_value\": time 20"), "{text}");
+        assert!(text.contains("is too old, the oldest accepted is 20"), "{text}");
+        let expected = Rows::default().plus(2, 1, 0);
+        let expected = if round == 0 { expected } else { expected.plus(0, 1, 2) };
+        assert_eq!(rows(&program, "default", "metrics").await, expected);
+        assert_eq!(stored(&program, "metrics").await, 2);
+    }
+}

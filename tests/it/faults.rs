@@ -193,3 +193,53 @@ async fn a_full_disk_refuses_and_comes_back_by_itself() {
     assert_eq!(stored(&program).await, acknowledged);
     program.kill();
 }
+
+/// Segments of a table.
+fn segments(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(segments(&path));
+        } else if path.extension().is_some_and(|extension| extension == "parquet") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_segment_fails_its_queries_by_name_and_no_others() {
+    let mut program = Program::start(&[]).await;
+    program.send("logs", &numbered(1, 10)).await;
+    let span = telemetry::span(7, 7, 0, "whole", now_ns());
+    program.send("traces", &telemetry::spans("faults", vec![span])).await;
+    assert!(program.stop().await.success());
+    let logs = program.data().join("lake").join("logs");
+    let segment = segments(&logs).remove(0);
+    let whole = fs::read(&segment).unwrap();
+    let name = segment.file_name().unwrap().to_str().unwrap();
+    let truncated = whole[..whole.len() / 2].to_vec();
+    let mut flipped = whole.clone();
+    let at = flipped.len() - 20;
+    flipped[at] ^= 0xFF;
+    for (what, bytes) in [("truncated", truncated), ("flipped", flipped)] {
+        fs::write(&segment, bytes).unwrap();
+        program.start_again().await;
+        let url = program.url("/sql?query=SELECT+body+FROM+logs&format=json");
+        let answer = program.http.get(url).send().await.unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert!(!status.is_success(), "{what}: {text}");
+        assert!(text.contains(name), "{what}: {text}");
+        // What does not read it goes on, and so does ingest.
+        let spans = program.sql("SELECT count(*) AS n FROM spans").await;
+        assert_eq!(spans[0]["n"], 1, "{what}");
+        program.send("metrics", &telemetry::metrics("faults", Vec::new())).await;
+        assert!(program.lives());
+        program.kill();
+    }
+    fs::write(&segment, whole).unwrap();
+    program.start_again().await;
+    assert_eq!(stored(&program).await, [1]);
+}

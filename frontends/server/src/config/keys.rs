@@ -448,7 +448,7 @@ pub(crate) const KEYS: &[Key] = &[
         Kind::Size,
         "0",
         "Memory that the machine is taken to leave to the process; 0: what the machine, the \
-         control group and the resource limits tell. Above 85% of it new work is refused.",
+         control group and the resource limits tell. Above 80% of it new work is refused.",
     ),
     key(
         "memory.ingest",
