@@ -95,7 +95,7 @@ pub(crate) async fn replay(
         store,
         applied: Arc::clone(&applied),
         first_active: None,
-        last: highest,
+        last: 0,
         requests: 0,
         bytes: 0,
         flushing: None,
@@ -115,7 +115,7 @@ pub(crate) async fn replay(
         let took_ms = started.elapsed().as_millis();
         tracing::info!(requests, bytes, took_ms, "replayed the write-ahead log");
     }
-    let next = absorber.last + 1;
+    let next = absorber.last.max(highest) + 1;
     Ok(End { file, first_active: absorber.first_active.unwrap_or(next), next })
 }
 
@@ -206,6 +206,7 @@ struct Absorber<'s> {
     store: &'s Arc<Store>,
     applied: Arc<HashMap<Table, u64>>,
     first_active: Option<u64>,
+    /// Sequence number of what was entered last; segments may be ahead of it.
     last: u64,
     requests: u64,
     bytes: u64,
@@ -232,7 +233,7 @@ impl Absorber<'_> {
     fn absorb(&mut self, done: Done) -> Result<(), Error> {
         let Done { sequence, frame, batches, .. } = done;
         let shared = &self.store.shared;
-        self.last = self.last.max(sequence);
+        self.last = sequence;
         self.requests += 1;
         self.bytes += frame.payload.len() as u64;
         let mut is_stored = true;

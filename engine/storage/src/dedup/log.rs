@@ -47,39 +47,30 @@ impl DedupLog {
     /// Makes requests durable, each with the number of its generation, and forgets generations
     /// before `oldest`.
     pub(crate) fn append(&self, requests: &[(u64, Identity)], oldest: u64) -> Result<(), Error> {
-        let failed = |error| disk_error(&self.folder, error);
-        let mut is_changed = false;
         let mut start = 0;
         while let Some((generation, _)) = requests.get(start) {
             let run = requests[start..].iter().take_while(|(of, _)| of == generation).count();
             if *generation >= oldest {
                 let path = self.path(*generation);
                 let written = self.append_to(&path, &requests[start..start + run]);
-                is_changed |= written.map_err(|error| disk_error(&path, error))?;
+                written.map_err(|error| disk_error(&path, error))?;
             }
             start += run;
         }
         for (number, path) in self.files()? {
             if number < oldest {
                 self.disk.remove(&path).map_err(|error| disk_error(&path, error))?;
-                is_changed = true;
             }
         }
-        if is_changed {
-            self.disk.sync_folder(&self.folder).map_err(failed)?;
-        }
-        Ok(())
+        // Always: an attempt that failed may have left a name that is not durable.
+        self.disk.sync_folder(&self.folder).map_err(|error| disk_error(&self.folder, error))
     }
 
-    /// Appends to a file; tells whether it is new.
-    fn append_to(&self, path: &Path, requests: &[(u64, Identity)]) -> io::Result<bool> {
-        let (mut file, is_new) = match self.disk.open(path) {
-            Ok(file) => (file, false),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                (self.disk.create(path)?, true)
-            }
-            Err(error) => return Err(error),
-        };
+    fn append_to(&self, path: &Path, requests: &[(u64, Identity)]) -> io::Result<()> {
+        let mut file = match self.disk.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.disk.create(path),
+            opened => opened,
+        }?;
         let mut bytes = Vec::with_capacity(requests.len() * ENTRY_BYTES);
         for (_, identity) in requests {
             encode(identity, &mut bytes);
@@ -87,9 +78,7 @@ impl DedupLog {
         // What a failed attempt has left of an entry is written over.
         let end = file.bytes()? / ENTRY_BYTES as u64 * ENTRY_BYTES as u64;
         file.write_at(end, &bytes)?;
-        file.sync()?;
-        // A name that another attempt has made may not be durable yet.
-        Ok(is_new || end == 0)
+        file.sync()
     }
 
     fn files(&self) -> Result<Vec<(u64, PathBuf)>, Error> {
