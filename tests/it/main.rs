@@ -22,6 +22,7 @@ mod otlp;
 mod program;
 mod queries;
 mod remote_write;
+mod removal;
 #[path = "../src/script/mod.rs"]
 mod script;
 mod telemetry;

@@ -47,3 +47,16 @@ impl Error {
         self.kind
     }
 }
+
+impl From<storage::Error> for Error {
+    fn from(error: storage::Error) -> Self {
+        use storage::ErrorKind as S;
+        let kind = match error.kind() {
+            S::Invalid => ErrorKind::Invalid,
+            S::Limit => ErrorKind::Limit,
+            S::Unavailable | S::Conflict => ErrorKind::Unavailable,
+            S::Damaged | S::Internal => ErrorKind::Internal,
+        };
+        Self::with_source(kind, error.to_string(), error)
+    }
+}

@@ -8,6 +8,8 @@
 //! What leaves the crate is Arrow: a stream of record batches whose columns are fixed by
 //! [`OutputKind`].
 
+mod covers;
+mod deletes;
 mod error;
 mod exemplars;
 mod functions;
@@ -27,9 +29,14 @@ mod table;
 mod tiles;
 mod views;
 
+pub use covers::covers;
 pub use error::{Error, ErrorKind};
 pub use exemplars::Exemplar;
 pub use limits::Limits;
 pub use memory::{Held, QueryMemory};
 pub use output::{OutputKind, QueryOutput, QueryStats};
 pub use session::{MetricMetadata, Session, StreamStats};
+pub use storage::{
+    Cancelling, DeletePhase, DeleteReport, DeleteRequest, DeleteSpec, DeleteState, Replaced,
+    RetentionPlan, RowSelector,
+};

@@ -141,8 +141,14 @@ async fn write_segments(
     let row_group_rows = store.options.row_group_rows;
     let layout = store.layout(table);
     let mut jobs = Vec::new();
-    for (tenant, batches) in frozen.rows.tenants(table) {
+    let known = Arc::clone(&store.shared.state.read().deletes);
+    let parts = frozen.rows.tenants(table).flat_map(|(tenant, batches)| {
+        let parts = known.parts(tenant, table.signal(), batches);
+        parts.into_iter().map(move |(settled, batches)| (tenant, settled, batches))
+    });
+    for (tenant, deletes_applied, batches) in parts {
         let origin = Origin {
+            deletes_applied,
             table,
             tenant: Arc::clone(tenant),
             sequences: frozen.sequences,

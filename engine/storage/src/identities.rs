@@ -13,7 +13,7 @@ use schemas::tables::Table;
 
 use crate::objects::Objects;
 use crate::store::Shared;
-use crate::{Error, ErrorKind, Segment, TableBatch};
+use crate::{Error, ErrorKind, Segment};
 
 /// Segments that are read at once.
 const READS_AT_ONCE: usize = 8;
@@ -87,7 +87,7 @@ fn load_segment(
         .map_err(|error| damaged(error.into()))?;
     for rows in reader {
         let rows = rows.map_err(|error| damaged(error.into()))?;
-        if let Err(error) = shared.indexes.absorb(&segment.tenant, &TableBatch { table, rows }) {
+        if let Err(error) = shared.absorb_segment(table, segment, &rows) {
             // All other rows can be read all the same.
             tracing::error!(path = segment.path, %error, "rows are left out of the index");
         }

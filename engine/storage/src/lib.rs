@@ -11,11 +11,13 @@
 //! The crate knows tables, time ranges and label matchers; it knows no wire format and no query
 //! language. Read [`store`] first.
 
+mod backup;
 mod budget;
 mod catalog;
 mod clock;
 mod compact;
 mod dedup;
+mod deletes;
 mod disk;
 mod error;
 #[cfg(test)]
@@ -32,19 +34,28 @@ mod options;
 mod promotion;
 mod publish;
 mod recover;
+mod removal;
 mod replay;
+mod retention;
 mod segment;
 mod snapshot;
 mod store;
+mod vacuum;
+mod verify;
 mod wal;
 mod writer;
 
+pub use backup::{BackedUp, LakePlace, Restored, backup, restore};
 pub use budget::{
     Budget, BudgetStats, DEFAULT_PERCENT, Machine, Reclaim, Reservation, Share, Shares, Use,
     UseStats, resident_bytes,
 };
 pub use catalog::{CatalogStats, Operation, Removed};
 pub use compact::{Compacted, CompactionOptions, CompactionStats};
+pub use deletes::{
+    Cancelling, ConditionOp, DeletePhase, DeleteReport, DeleteRequest, DeleteSpec, DeleteState,
+    Deletes, Replaced, RowCondition, RowField, RowSelector,
+};
 pub use error::{Error, ErrorKind};
 pub use index::{LabelIndex, SeriesEntry, SeriesInfo, StreamInfo};
 pub use live::Segments;
@@ -54,6 +65,10 @@ pub use objects::{
 };
 pub use options::{CatalogOptions, Durability, StoreOptions};
 pub use promotion::{Occupied, PromotionOptions, fit};
+pub use removal::RemovalOptions;
+pub use retention::{Retained, RetentionClass, RetentionOptions, RetentionPlan, SignalPeriods};
 pub use snapshot::{Segment, Snapshot, TableSnapshot};
 pub use store::{Appended, Decode, Frame, Identity, Store, StoreStats, TableBatch, Write};
+pub use vacuum::Vacuumed;
+pub use verify::{Damage, Verified, verify};
 pub use wal::{SetAside, set_aside};

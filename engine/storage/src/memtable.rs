@@ -36,18 +36,26 @@ struct Batch {
     rows: RecordBatch,
     bytes: usize,
     tier: usize,
+    /// The newest delete request that does not cover the rows.
+    seen: u64,
 }
 
 impl Memtable {
-    /// Adds rows behind all others of their table.
-    pub(crate) fn add(&mut self, tenant: &Arc<str>, batch: &TableBatch) -> Result<(), Error> {
+    /// Adds rows behind all others of their table. Delete requests up to the number `seen` do not
+    /// cover them.
+    pub(crate) fn add(
+        &mut self,
+        tenant: &Arc<str>,
+        batch: &TableBatch,
+        seen: u64,
+    ) -> Result<(), Error> {
         if batch.rows.num_rows() == 0 {
             return Ok(());
         }
         check(batch)?;
         let rows = self.tables.entry((Arc::clone(tenant), batch.table)).or_default();
         let before = rows.bytes;
-        let added = rows.add(batch.rows.clone(), batch.rows.get_array_memory_size());
+        let added = rows.add(batch.rows.clone(), batch.rows.get_array_memory_size(), seen);
         self.bytes = self.bytes - before + rows.bytes;
         added
     }
@@ -57,17 +65,18 @@ impl Memtable {
         self.tables.is_empty()
     }
 
-    /// The batches of a table for a tenant, in order of arrival.
-    pub(crate) fn batches(&self, tenant: &str, table: Table) -> Vec<RecordBatch> {
+    /// The batches of a table for a tenant, in order of arrival, each with the newest delete
+    /// request that does not cover it.
+    pub(crate) fn batches(&self, tenant: &str, table: Table) -> Vec<(u64, RecordBatch)> {
         let rows = self.tables.get(&(Arc::from(tenant), table));
         rows.into_iter().flat_map(Rows::batches).collect()
     }
 
-    /// The rows of a table, tenant by tenant.
+    /// The rows of a table, tenant by tenant, as [`Self::batches`] tells them.
     pub(crate) fn tenants(
         &self,
         table: Table,
-    ) -> impl Iterator<Item = (&Arc<str>, Vec<RecordBatch>)> {
+    ) -> impl Iterator<Item = (&Arc<str>, Vec<(u64, RecordBatch)>)> {
         self.tables
             .iter()
             .filter(move |((_, of), _)| *of == table)
@@ -92,11 +101,15 @@ pub(crate) fn check(batch: &TableBatch) -> Result<(), Error> {
 
 impl Rows {
     /// Adds rows of `bytes` and joins the small batches at the end if there are many.
-    fn add(&mut self, rows: RecordBatch, bytes: usize) -> Result<(), Error> {
+    fn add(&mut self, rows: RecordBatch, bytes: usize, seen: u64) -> Result<(), Error> {
         self.bytes += bytes;
-        self.batches.push(Batch { tier: tier_of(rows.num_rows()), rows, bytes });
+        self.batches.push(Batch { tier: tier_of(rows.num_rows()), rows, bytes, seen });
         for tier in 0..TIER_ROWS.len() {
-            let run = self.batches.iter().rev().take_while(|batch| batch.tier <= tier);
+            let run = self
+                .batches
+                .iter()
+                .rev()
+                .take_while(|batch| batch.tier <= tier && batch.seen == seen);
             // Lower ones go along, but do not count: a batch would climb by what is too small.
             if run.clone().filter(|batch| batch.tier == tier).count() >= JOINED_BATCHES {
                 let at = self.batches.len() - run.count();
@@ -117,14 +130,15 @@ impl Rows {
         // What builders had reserved beyond the rows is given back here.
         let bytes = rows.get_array_memory_size();
         let tier = tier.max(tier_of(rows.num_rows()));
+        let seen = self.batches[at].seen;
         self.batches.truncate(at);
-        self.batches.push(Batch { rows, bytes, tier });
+        self.batches.push(Batch { rows, bytes, tier, seen });
         self.bytes = self.bytes - old_bytes + bytes;
         Ok(())
     }
 
-    fn batches(&self) -> impl Iterator<Item = RecordBatch> {
-        self.batches.iter().map(|batch| batch.rows.clone())
+    fn batches(&self) -> impl Iterator<Item = (u64, RecordBatch)> {
+        self.batches.iter().map(|batch| (batch.seen, batch.rows.clone()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Budget, CacheOptions, CompactionOptions, PromotionOptions, Remote};
+use crate::{Budget, CacheOptions, CompactionOptions, PromotionOptions, Remote, RemovalOptions};
 
 /// When a write is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub struct StoreOptions {
     /// Requests that are recognised at most, the youngest: each takes up to 60 bytes of memory and
     /// 32 of disk. Default 500,000.
     pub dedup_requests_max: usize,
+    /// What takes data away, and when.
+    pub removal: RemovalOptions,
     /// Rows of a Parquet row group. Default 1 Mi.
     pub row_group_rows: usize,
     /// How small segments become large ones.
@@ -107,6 +109,7 @@ impl StoreOptions {
             wal_segment_bytes: 64 << 20,
             dedup_window: Duration::from_secs(600),
             dedup_requests_max: 500_000,
+            removal: RemovalOptions::default(),
             row_group_rows: 1 << 20,
             compaction: CompactionOptions::default(),
             promotion: PromotionOptions::default(),

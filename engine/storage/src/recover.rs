@@ -17,11 +17,13 @@ use schemas::tables::Table;
 
 use crate::catalog::Catalog;
 use crate::dedup::{DedupLog, Window};
+use crate::deletes::{DeleteLog, Known};
 use crate::disk::Disk;
 use crate::flush::Catalogs;
 use crate::identities;
 use crate::indexes::Indexes;
 use crate::objects::{Objects, disk as disk_error, sync_folder};
+use crate::retention::Policy;
 use crate::store::Shared;
 use crate::wal::Log;
 use crate::{Error, ErrorKind, Segment, StoreOptions};
@@ -40,6 +42,7 @@ pub(crate) struct Opened {
     pub(crate) options: StoreOptions,
     pub(crate) objects: Objects,
     pub(crate) catalogs: Catalogs,
+    pub(crate) delete_log: DeleteLog,
     pub(crate) shared: Arc<Shared>,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) dedup_log: DedupLog,
@@ -82,7 +85,10 @@ pub(crate) async fn open(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<O
     let dedup_log = DedupLog::open(Arc::clone(&disk), options.data_dir.join("dedup"))?;
     dedup_log.load(&dedup)?;
     let indexes = Indexes::within(&options.budget);
-    let shared = Arc::new(Shared { indexes, dedup, ..Shared::default() });
+    let policy = Policy::compile(&options.removal.retention)?;
+    let shared = Arc::new(Shared { indexes, dedup, policy, ..Shared::default() });
+    let delete_log = DeleteLog::new(objects.clone());
+    shared.state.write().deletes = Arc::new(Known::load(&delete_log).await?);
     let mut tables = HashMap::new();
     let mut applied = HashMap::new();
     let started = Instant::now();
@@ -109,7 +115,18 @@ pub(crate) async fn open(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<O
     tracing::info!(segments, catalogs_ms, took_ms, "read the tables' logs and labels");
     let log = Log::open(Arc::clone(&disk), &folder)?;
     let catalogs = Catalogs { writer, tables };
-    Ok(Opened { options, objects, catalogs, shared, disk, dedup_log, log, applied, lock })
+    Ok(Opened {
+        options,
+        objects,
+        catalogs,
+        delete_log,
+        shared,
+        disk,
+        dedup_log,
+        log,
+        applied,
+        lock,
+    })
 }
 
 /// Holds the folder as [`lock`] does; waits a moment for one who is about to let go of it.

@@ -233,12 +233,13 @@ impl Absorber<'_> {
     fn absorb(&mut self, done: Done) -> Result<(), Error> {
         let Done { sequence, frame, batches, .. } = done;
         let shared = &self.store.shared;
+        let seen = shared.seen_at(frame.received_ns);
         self.last = sequence;
         self.requests += 1;
         self.bytes += frame.payload.len() as u64;
         let mut is_stored = true;
         for batch in batches.into_iter().flatten() {
-            let rows = match shared.indexes.absorb(&frame.tenant, &batch) {
+            let rows = match shared.absorb(&frame.tenant, &batch, seen) {
                 Ok(rows) => rows,
                 // What was acknowledged must not be left out for lack of room.
                 Err(error) if error.kind() != ErrorKind::Invalid => return Err(error),
@@ -252,7 +253,7 @@ impl Absorber<'_> {
             let batch = TableBatch { table: batch.table, rows };
             if sequence > self.applied.get(&batch.table).copied().unwrap_or(0) {
                 let mut state = shared.state.write();
-                state.active.add(&frame.tenant, &batch)?;
+                state.active.add(&frame.tenant, &batch, seen)?;
                 state.active_since.get_or_insert_with(Instant::now);
             }
         }

@@ -8,7 +8,7 @@ use object_store::ObjectStore;
 use schemas::model::TimeRange;
 use schemas::tables::{Table, TableLayout};
 
-use crate::{LabelIndex, Occupied, Segments};
+use crate::{Deletes, LabelIndex, Occupied, Segments};
 
 /// Everything one tenant can read at one moment: each acknowledged row exactly once, either in
 /// a segment or in a memtable batch.
@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub tables: HashMap<Table, TableSnapshot>,
     /// The columns of each table; the starting ones of a table that is absent.
     pub layouts: HashMap<Table, Arc<TableLayout>>,
+    /// What of the segments must not be seen; memtable batches are without it already.
+    pub deletes: Deletes,
     /// All series known; it may know more than the tables hold, never less.
     pub series: Arc<LabelIndex>,
     /// All log streams known; it may know more than the tables hold, never less.

@@ -9,7 +9,7 @@
 //! is a message in the same queue, so a frozen memtable holds exactly the rows of a run of
 //! sequence numbers, and a table's catalog can say up to which number it holds everything.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -25,6 +25,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::catalog::{CatalogCounters, CatalogStats};
 use crate::compact::{self, CompactionStats};
 use crate::dedup::{DedupLog, Window};
+use crate::deletes::{DeleteLog, Known};
 use crate::disk::{Disk, OsDisk};
 use crate::flush::{self, Catalogs};
 use crate::follow;
@@ -33,6 +34,7 @@ use crate::live::LiveTable;
 use crate::memtable::{self, Memtable};
 use crate::objects::Objects;
 use crate::promotion::Choices;
+use crate::retention::Policy;
 use crate::wal::WalWriter;
 use crate::writer::{Message, Queue};
 use crate::{
@@ -163,6 +165,7 @@ pub struct Store {
     pub(crate) options: StoreOptions,
     pub(crate) objects: Objects,
     pub(crate) catalogs: Catalogs,
+    pub(crate) delete_log: DeleteLog,
     pub(crate) shared: Arc<Shared>,
     /// Where the WAL lies.
     pub(crate) disk: Arc<dyn Disk>,
@@ -181,6 +184,12 @@ pub struct Store {
 pub(crate) struct Shared {
     pub(crate) state: RwLock<State>,
     pub(crate) indexes: Indexes,
+    /// What is kept for how long.
+    pub(crate) policy: Policy,
+    /// Segments that were found to have no row of a class beyond its retention.
+    pub(crate) retained: Mutex<HashSet<(String, u64)>>,
+    /// Removed objects that are deleted.
+    pub(crate) vacuumed: Mutex<HashSet<String>>,
     pub(crate) counters: Counters,
     /// Bytes of requests that wait for the WAL.
     pub(crate) queued_bytes: AtomicUsize,
@@ -205,6 +214,8 @@ pub(crate) struct State {
     /// Memtables that are being flushed, oldest first.
     pub(crate) frozen: Vec<Frozen>,
     pub(crate) segments: HashMap<Table, LiveTable>,
+    /// Delete requests.
+    pub(crate) deletes: Arc<Known>,
     /// The columns of each table; the starting ones of a table that is absent.
     pub(crate) layouts: HashMap<Table, Arc<TableLayout>>,
 }
@@ -272,6 +283,7 @@ impl Store {
             options: opened.options,
             objects: opened.objects,
             catalogs: opened.catalogs,
+            delete_log: opened.delete_log,
             shared: opened.shared,
             disk: opened.disk,
             dedup_log: opened.dedup_log,
@@ -293,6 +305,7 @@ impl Store {
         tokio::spawn(flush::run(Arc::downgrade(&store)));
         tokio::spawn(compact::run(Arc::downgrade(&store)));
         tokio::spawn(follow::run(Arc::downgrade(&store)));
+        tokio::spawn(crate::removal::run(Arc::downgrade(&store)));
         tokio::spawn(Budget::watch(Arc::downgrade(&store.options.budget)));
         Ok(store)
     }
@@ -352,10 +365,12 @@ impl Store {
     /// What `tenant` can read now.
     pub fn snapshot(&self, tenant: &str) -> Snapshot {
         let mut tables: HashMap<Table, TableSnapshot> = HashMap::new();
-        let layouts;
+        let mut found = Vec::new();
+        let (layouts, known);
         {
             let state = self.shared.state.read();
             layouts = state.layouts.clone();
+            known = Arc::clone(&state.deletes);
             for table in Table::ALL {
                 let live = state.segments.get(&table);
                 let segments = live.map(|live| live.tenant(tenant)).unwrap_or_default();
@@ -365,15 +380,22 @@ impl Store {
                 }
                 batches.extend(state.active.batches(tenant, table));
                 if !(segments.is_empty() && batches.is_empty()) {
-                    tables.insert(table, TableSnapshot { segments, batches });
+                    found.push((table, segments, batches));
                 }
             }
+        }
+        let deletes = self.shared.deletes(&known, tenant);
+        for (table, segments, batches) in found {
+            let visible = |(seen, rows)| deletes.visible(table, seen, rows);
+            let batches = batches.into_iter().filter_map(visible).collect();
+            tables.insert(table, TableSnapshot { segments, batches });
         }
         Snapshot {
             tenant: Arc::from(tenant),
             objects: self.objects.store(),
             tables,
             layouts,
+            deletes,
             series: self.series(tenant),
             streams: self.streams(tenant),
         }

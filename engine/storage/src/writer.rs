@@ -254,15 +254,16 @@ impl Writer {
     /// readers, labels without rows are harmless.
     fn insert(&self, write: &Write) -> Result<(), Error> {
         let tenant = &write.frame.tenant;
+        let seen = self.shared.seen_at(write.frame.received_ns);
         let mut batches = Vec::with_capacity(write.batches.len());
         for batch in &write.batches {
             // Series and streams that another request has brought meanwhile are left out.
-            let rows = self.shared.indexes.absorb(tenant, batch)?;
+            let rows = self.shared.absorb(tenant, batch, seen)?;
             batches.push(TableBatch { table: batch.table, rows });
         }
         let mut state = self.shared.state.write();
         for batch in &batches {
-            state.active.add(tenant, batch)?;
+            state.active.add(tenant, batch, seen)?;
             self.shared.counters.count_rows(batch);
         }
         if state.active_since.is_none() && !state.active.is_empty() {

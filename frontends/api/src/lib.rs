@@ -10,6 +10,7 @@
 //! dialect), then `run` (what all handlers share), then one dialect: `mod` routes and handles,
 //! `params` reads requests, `encode` writes answers.
 
+mod deletes;
 mod error;
 mod explain;
 mod json;
@@ -31,6 +32,7 @@ mod time;
 use std::sync::Arc;
 
 use axum::Router;
+use schemas::model::{Matcher, Signal};
 
 pub use options::ApiOptions;
 pub use stats::{ApiStats, Language, LanguageStats};
@@ -59,6 +61,17 @@ impl Api {
     }
 }
 
+/// The matchers of a selector: of LogQL for logs, of PromQL for metrics; spans have none.
+///
+/// What is wrong with it, in the words of the language.
+pub fn selector(signal: Signal, text: &str) -> Result<Vec<Matcher>, String> {
+    match signal {
+        Signal::Metrics => promql::selector(text).map_err(|error| error.to_string()),
+        Signal::Logs => logql::selector(text).map_err(|error| error.to_string()),
+        Signal::Traces => Err("spans are not selected by labels".to_owned()),
+    }
+}
+
 /// The Prometheus API; paths from the protocol's root, such as `/api/v1/query`.
 pub fn prometheus_router(api: Arc<Api>) -> Router {
     prometheus::router(api)
@@ -74,7 +87,8 @@ pub fn tempo_router(api: Arc<Api>) -> Router {
     tempo::router(api)
 }
 
-/// `GET` and `POST` of `/sql` and `/explain`.
+/// `GET` and `POST` of `/sql` and `/explain`, and what deletes: `/api/v1/deletes` and the like.
 pub fn sql_router(api: Arc<Api>) -> Router {
-    sql::router(Arc::clone(&api)).merge(explain::router(api))
+    let deletes = deletes::router(Arc::clone(&api));
+    sql::router(Arc::clone(&api)).merge(explain::router(api)).merge(deletes)
 }

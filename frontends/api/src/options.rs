@@ -15,6 +15,9 @@ pub struct ApiOptions {
     pub tenant_limits: TenantLimits,
     /// Limits of tenants that have their own, by name. Default: none have.
     pub tenant_overrides: HashMap<String, TenantLimits>,
+    /// Whether requests may delete: the admin API of Prometheus and `/api/v1/deletes`. Loki's
+    /// delete API is open as it is in Loki. Default: false.
+    pub admin: bool,
     /// Longest request body, in bytes. Default 10 MiB.
     pub body_bytes_max: usize,
     /// Longest time a query may take; a request's own `timeout` can only shorten it.
@@ -48,6 +51,7 @@ impl Default for ApiOptions {
             multi_tenant: false,
             tenant_limits: TenantLimits::default(),
             tenant_overrides: HashMap::new(),
+            admin: false,
             body_bytes_max: 10 << 20,
             timeout: Duration::from_secs(120),
             lookback: Duration::from_secs(300),

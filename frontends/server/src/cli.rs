@@ -33,6 +33,19 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: WalCommand,
     },
+    /// Show the delete requests of a running server.
+    Deletes(DeletesArgs),
+    /// Tell what retention would take away now, of a running server.
+    Retention(ServerArgs),
+    /// Check every segment, log and WAL file. Exits with 1 if something is damaged, with 2 if
+    /// that cannot be told.
+    Verify(VerifyArgs),
+    /// Copy the lake to a folder or a bucket, also while a server uses it; what an earlier backup
+    /// has put there is not copied again. What is in memory only is not in it: POST /api/v1/flush
+    /// first.
+    Backup(BackupArgs),
+    /// Copy a backup into an empty lake.
+    Restore(RestoreArgs),
 }
 
 /// What `wal` does.
@@ -44,6 +57,79 @@ pub(crate) enum WalCommand {
         /// The file, as the refusal to start names it.
         file: PathBuf,
     },
+}
+
+/// Which server is asked.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// The server.
+    #[arg(long, env = "SIGLAKE_URL", default_value = "http://127.0.0.1:7400")]
+    pub(crate) url: String,
+    /// Tenant to ask for.
+    #[arg(long, env = "SIGLAKE_TENANT")]
+    pub(crate) tenant: Option<String>,
+}
+
+/// Flags of `deletes`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DeletesArgs {
+    /// What to show.
+    #[command(subcommand)]
+    pub(crate) what: DeletesWhat,
+}
+
+/// What is shown of delete requests.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum DeletesWhat {
+    /// All requests of the tenant.
+    List(ServerArgs),
+    /// One request, with what was done for it.
+    Show {
+        /// Its number.
+        number: u64,
+        /// The server.
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+}
+
+/// Flags of `verify`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The lake's configuration.
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Verify a backup in this folder or bucket (s3://bucket/prefix) instead.
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) backup: Option<String>,
+    /// Print one JSON object a damage, and one with the sums at the end.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Flags of `backup`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// The lake's configuration.
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Folder or bucket (s3://bucket/prefix) of the backup.
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) to: String,
+    /// Back up the backup in this folder or bucket instead of the lake.
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) from: Option<String>,
+}
+
+/// Flags of `restore`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// The configuration of the lake that is to be: its folder or bucket must be empty.
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Folder or bucket (s3://bucket/prefix) of the backup.
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) from: String,
 }
 
 /// Flags of every command that reads the configuration.

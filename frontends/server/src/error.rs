@@ -29,6 +29,12 @@ pub(crate) enum Error {
         #[source]
         source: storage::Error,
     },
+    /// Something stored is damaged; what, is printed.
+    #[error("{0} damages found")]
+    Damaged(u64),
+    /// Whether something is damaged cannot be told.
+    #[error("the lake cannot be verified")]
+    Unverified(#[source] Box<Error>),
     /// The engine cannot be started.
     #[error("cannot start the query engine")]
     Engine(#[source] exec::Error),
@@ -61,6 +67,14 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// What the program exits with: 2 if it was asked whether there is damage and cannot tell.
+    pub(crate) fn exit_code(&self) -> std::process::ExitCode {
+        match self {
+            Self::Unverified(_) => std::process::ExitCode::from(2),
+            _ => std::process::ExitCode::FAILURE,
+        }
+    }
+
     /// An error of the operating system, with what was tried.
     pub(crate) fn io(what: impl Into<String>, source: std::io::Error) -> Self {
         Self::Io { what: what.into(), source }

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // Nothing can be done about a closed stderr; the exit code still tells.
             let _ = writeln!(std::io::stderr().lock(), "siglake: {}", error.full_message());
-            ExitCode::FAILURE
+            error.exit_code()
         }
     }
 }

@@ -8,6 +8,7 @@
 //! [`scan`] is the one way in: languages use it through `lower`, SQL through [`provider`].
 
 mod attributes;
+mod mask;
 mod memtable;
 pub(crate) mod provider;
 mod pruning;

@@ -24,9 +24,10 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::union::UnionExec;
 use schemas::model::TimeRange;
 use schemas::tables::{Table, TableLayout};
-use storage::{Snapshot, fit};
+use storage::{Segment, Snapshot, fit};
 
-use super::attributes::{Attributes, Reading, readings};
+use super::attributes::{Attributes, Reading, Way, readings};
+use super::mask::MaskExec;
 use super::pruning;
 use super::reader::HeldReaders;
 use crate::memory::QueryMemory;
@@ -71,18 +72,28 @@ pub(crate) fn scan(
     let table = request.snapshot.table(request.table);
     let predicate =
         request.filter.as_ref().map(|filter| physical(filter, layout.schema())).transpose()?;
-    let in_range = table.segments_in(&request.range);
+    let deletes = &request.snapshot.deletes;
+    let mut in_range = table.segments_in(&request.range);
+    in_range.retain(|segment| !deletes.hides(request.table, segment));
     let opened = match &predicate {
         None => in_range,
         Some(predicate) => pruning::keep(in_range, &layout, predicate)?,
     };
-    let readings = readings(&request.attributes, &layout, &request.projection, opened);
+    let (masked, clear): (Vec<_>, Vec<_>) =
+        opened.into_iter().partition(|segment| deletes.applies(request.table, segment));
+    let readings = readings(&request.attributes, &layout, &request.projection, clear);
     let read: usize = readings.iter().map(|reading| reading.segments.len()).sum();
+    let read = read + masked.len();
     let pruned = table.segments.len() - read;
     stats.segments_pruned.fetch_add(pruned as u64, Ordering::Relaxed);
     stats.segments_read.fetch_add(read as u64, Ordering::Relaxed);
-    let opened = readings.iter().map(|reading| open(&request, &layout, reading, runtime));
-    let mut opened = opened.collect::<Result<Vec<_>, _>>()?;
+    let mut opened = Vec::new();
+    for reading in &readings {
+        opened.push(open(&request, &layout, reading, &request.projection, runtime)?);
+    }
+    if !masked.is_empty() {
+        opened.push(open_masked(&request, &layout, masked, runtime)?);
+    }
     let segments = match opened.len() {
         0 | 1 => opened.pop(),
         _ => Some(UnionExec::try_new(opened)?),
@@ -99,10 +110,29 @@ pub(crate) fn union(scanned: Scanned) -> datafusion::error::Result<Arc<dyn Execu
     }
 }
 
+/// Opens segments that may have hidden rows: they are read with the columns that tell them, and
+/// with all that may tell their attributes.
+fn open_masked(
+    request: &ScanRequest<'_>,
+    layout: &TableLayout,
+    masked: Vec<Arc<Segment>>,
+    runtime: &RuntimeEnv,
+) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+    let deletes = request.snapshot.deletes.clone();
+    let mut columns = request.projection.clone();
+    let asked = deletes.columns(request.table, layout);
+    columns.extend(asked.into_iter().filter(|at| !request.projection.contains(at)));
+    let reading = Reading { segments: masked.clone(), way: Way::default() };
+    let input = open(request, layout, &reading, &columns, runtime)?;
+    let wanted = request.projection.len();
+    Ok(Arc::new(MaskExec::new(input, request.table, masked, deletes, wanted)?))
+}
+
 fn open(
     request: &ScanRequest<'_>,
     layout: &TableLayout,
     reading: &Reading,
+    projection: &[usize],
     runtime: &RuntimeEnv,
 ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
     let cache = runtime.cache_manager.get_file_metadata_cache();
@@ -127,13 +157,13 @@ fn open(
     let url = ObjectStoreUrl::parse(LAKE_URL)?;
     let config = FileScanConfigBuilder::new(url, Arc::new(source))
         .with_file_groups(groups.collect())
-        .with_projection_indices(Some(reading.way.read(&request.projection)))?
+        .with_projection_indices(Some(reading.way.read(projection)))?
         // Otherwise a partition that is done takes over the file of another one, and its rows are
-        // no longer in order.
+        // no longer in order, nor those that are masked as they must be.
         .with_preserve_order(true)
         .build();
     let plan = DataSourceExec::from_data_source(config);
-    reading.way.complete(plan, layout, &request.projection)
+    reading.way.complete(plan, layout, projection)
 }
 
 /// Rows that are not in segments. Only the columns that are asked for are laid out: batches that

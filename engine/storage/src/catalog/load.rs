@@ -102,6 +102,80 @@ pub(super) async fn read_checkpoint(
     })?
 }
 
+/// What is wrong with a log, told in a sentence each that begins with the object's path.
+///
+/// Every commit and every checkpoint that is there must be readable, commits must follow one
+/// another, and each checkpoint must tell the same live segments as the commits up to it, as far
+/// as those are still there.
+pub(crate) async fn verify(table: Table, objects: &Objects) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    let listed = objects.list_after(&folder(table), None).await?;
+    let checkpoints: Vec<(u64, &str)> = listed
+        .iter()
+        .filter_map(|of| checkpoint::version(&of.path).map(|version| (version, of.path.as_str())))
+        .collect();
+    let has_first = listed.iter().any(|of| commit_number(&of.path) == Some(0));
+    let mut replayed: Option<Log> = has_first.then(Log::default);
+    let mut at = 0;
+    let mut last: Option<u64> = None;
+    for Listed { path, .. } in &listed {
+        let Some(number) = commit_number(path) else { continue };
+        if last.is_some_and(|last| last + 1 != number) {
+            found.push(format!("{path}: commit {} is missing before it", number - 1));
+            replayed = None;
+        }
+        last = Some(number);
+        let Some(body) = objects.find(path).await? else { continue };
+        match actions::parse(path, &body) {
+            Ok(actions) => {
+                if let Some(log) = &mut replayed {
+                    log.apply(actions, "");
+                    log.unpublished.clear();
+                }
+            }
+            Err(error) => {
+                found.push(error.to_string());
+                replayed = None;
+            }
+        }
+        while let Some((version, path)) = checkpoints.get(at).filter(|(of, _)| *of <= number) {
+            at += 1;
+            let replayed = replayed.as_ref().filter(|_| *version == number);
+            found.extend(verify_checkpoint(objects, path, *version, replayed).await?);
+        }
+    }
+    for (version, path) in &checkpoints[at..] {
+        found.extend(verify_checkpoint(objects, path, *version, None).await?);
+    }
+    let covered = checkpoints.last().map(|(version, _)| *version);
+    if !has_first && covered.is_none() && last.is_some() {
+        found.push(format!("{}: commit 0 is missing and there is no checkpoint", folder(table)));
+    }
+    Ok(found)
+}
+
+/// What is wrong with one checkpoint; `replayed` is what the commits up to it say.
+async fn verify_checkpoint(
+    objects: &Objects,
+    path: &str,
+    version: u64,
+    replayed: Option<&Log>,
+) -> Result<Option<String>, Error> {
+    let log = match read_checkpoint(objects, path, version).await {
+        Ok(Some(log)) => log,
+        Ok(None) => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::Damaged => return Ok(Some(error.to_string())),
+        Err(error) => return Err(error),
+    };
+    let Some(replayed) = replayed else { return Ok(None) };
+    let paths = |log: &Log| -> std::collections::BTreeSet<String> {
+        log.live().map(|segment| segment.path.clone()).collect()
+    };
+    let (told, expected) = (paths(&log), paths(replayed));
+    let other = told.symmetric_difference(&expected).next();
+    Ok(other.map(|other| format!("{path}: tells otherwise than the commits of {other}")))
+}
+
 /// Takes in the commits of a list that come after what a log holds.
 async fn add_commits(
     log: &mut Log,

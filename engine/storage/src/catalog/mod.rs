@@ -47,6 +47,7 @@ pub use self::actions::Removed;
 pub use self::change::Operation;
 pub(crate) use self::change::{Change, Committed, Delta};
 pub(crate) use self::commit::Locked;
+pub(crate) use self::load::verify;
 pub(crate) use self::stats::CatalogCounters;
 pub use self::stats::CatalogStats;
 

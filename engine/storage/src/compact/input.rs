@@ -8,15 +8,18 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder,
 };
 use parquet::file::metadata::ParquetMetaData;
 use schemas::tables::Table;
+use tokio::runtime::Handle;
 
 use super::chunks::{self, Chunks, WINDOW_BYTES};
 use super::job::Context;
+use crate::objects::Objects;
 use crate::segment::{self, arrow};
 use crate::{Error, Segment};
 
@@ -55,18 +58,7 @@ impl Input {
         columns: &SchemaRef,
         segment: &Arc<Segment>,
     ) -> Result<Self, Error> {
-        let (objects, runtime) = (&context.objects, &context.runtime);
-        let damaged = |error| chunks::damaged(&segment.path, error);
-        let metadata = Arc::new(chunks::metadata(objects, runtime, segment)?);
-        let chunks = Chunks::new(objects.clone(), runtime.clone(), segment, &metadata);
-        let stored = ArrowReaderMetadata::try_new(Arc::clone(&metadata), Default::default());
-        let schema = views(stored.map_err(damaged)?.schema());
-        let options = ArrowReaderOptions::new().with_schema(schema);
-        let arrow = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options);
-        let rows = batch_rows(&metadata);
-        let builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, arrow.map_err(damaged)?);
-        let reader = builder.with_batch_size(rows).build().map_err(damaged)?;
+        let (reader, metadata) = reader(&context.objects, &context.runtime, segment, |_| true)?;
         let memory_bytes = memory_bytes(segment, &metadata);
         Ok(Self {
             segment: Arc::clone(segment),
@@ -91,6 +83,30 @@ impl Input {
     }
 }
 
+/// The rows of a segment, with those of its columns that are wanted. Reading blocks.
+pub(crate) fn reader(
+    objects: &Objects,
+    runtime: &Handle,
+    segment: &Segment,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<(ParquetRecordBatchReader, Arc<ParquetMetaData>), Error> {
+    let damaged = |error| chunks::damaged(&segment.path, error);
+    let metadata = Arc::new(chunks::metadata(objects, runtime, segment)?);
+    let chunks = Chunks::new(objects.clone(), runtime.clone(), segment, &metadata);
+    let stored = ArrowReaderMetadata::try_new(Arc::clone(&metadata), Default::default());
+    let schema = views(stored.map_err(damaged)?.schema());
+    let fields = schema.fields().iter().enumerate();
+    let roots: Vec<usize> =
+        fields.filter(|(_, field)| wanted(field.name())).map(|(at, _)| at).collect();
+    let mask = ProjectionMask::roots(metadata.file_metadata().schema_descr(), roots);
+    let options = ArrowReaderOptions::new().with_schema(schema);
+    let arrow = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options).map_err(damaged)?;
+    let rows = batch_rows(&metadata);
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, arrow);
+    let reader = builder.with_batch_size(rows).with_projection(mask).build().map_err(damaged)?;
+    Ok((reader, metadata))
+}
+
 impl Iterator for Input {
     type Item = Result<RecordBatch, Error>;
 
@@ -104,7 +120,7 @@ impl Iterator for Input {
 }
 
 /// The store did not answer, or the bytes are damaged.
-fn failed(path: &str, error: arrow::error::ArrowError) -> Error {
+pub(crate) fn failed(path: &str, error: arrow::error::ArrowError) -> Error {
     match segment::kind_of_cause(&error) {
         Some(kind) => Error::with_source(kind, format!("{path}: {error}"), error),
         None => chunks::damaged(path, error),

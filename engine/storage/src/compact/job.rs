@@ -7,7 +7,7 @@
 use std::hash::BuildHasher;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -23,7 +23,7 @@ use crate::objects::{Created, Objects, Upload};
 use crate::promotion::Promoter;
 use crate::segment::{self, Coding, Place, ROW_GROUP_BYTES_MAX, Writer, Written, arrow};
 use crate::store::Shared;
-use crate::{Budget, CompactionOptions, Error, ErrorKind, Reservation, Segment, Use};
+use crate::{Budget, CompactionOptions, Deletes, Error, ErrorKind, Reservation, Segment, Use};
 
 /// Rows that are written at once.
 const BATCH_ROWS: usize = 32 << 10;
@@ -46,6 +46,8 @@ pub(super) struct Context {
     pub(super) options: CompactionOptions,
     pub(super) row_group_rows: usize,
     pub(super) writer: Arc<str>,
+    /// Rows that are left out for good.
+    pub(super) deletes: Deletes,
 }
 
 /// A merge that was done, but not committed.
@@ -57,6 +59,8 @@ pub(super) struct Done {
     pub(super) output: Option<Segment>,
     /// Rows that were left out because others tell the same.
     pub(super) repeated_rows: u64,
+    /// Rows of each input that were left out because they are deleted.
+    pub(super) deleted_rows: Vec<u64>,
 }
 
 /// Does a merge. Blocks: not for an async thread.
@@ -68,7 +72,9 @@ pub(super) fn run(context: &Context, merge: &Merge) -> Result<Done, Error> {
         opened.iter().map(|(segment, _)| Arc::clone(segment)).collect();
     let input_rows: u64 = segments.iter().map(|segment| segment.rows).sum();
     let schema = views(context.layout.schema());
-    let inputs = opened.into_iter().map(|(_, input)| -> Rows { Box::new(input) });
+    let deleted: Vec<Arc<AtomicU64>> = opened.iter().map(|_| Arc::default()).collect();
+    let inputs = opened.into_iter().zip(&deleted);
+    let inputs = inputs.map(|((of, input), deleted)| without_deleted(context, of, input, deleted));
     let mut merger = Merger::new(context.table, schema, inputs)?;
     let mut promoter = Promoter::merging(&context.layout, &segments);
     let mut writer = None;
@@ -91,7 +97,8 @@ pub(super) fn run(context: &Context, merge: &Merge) -> Result<Done, Error> {
         };
         writer.write(&stored)?;
     }
-    if input_rows != output_rows + repeated_rows {
+    let deleted_rows: Vec<u64> = deleted.iter().map(|rows| rows.load(Ordering::Relaxed)).collect();
+    if input_rows != output_rows + repeated_rows + deleted_rows.iter().sum::<u64>() {
         let message = format!(
             "a merge of {input_rows} rows of {} gave {output_rows} and {repeated_rows} repeats",
             context.table.name()
@@ -105,7 +112,28 @@ pub(super) fn run(context: &Context, merge: &Merge) -> Result<Done, Error> {
     if let Some(output) = &mut output {
         output.occupied = promoter.occupied();
     }
-    Ok(Done { inputs: segments, output, repeated_rows })
+    Ok(Done { inputs: segments, output, repeated_rows, deleted_rows })
+}
+
+/// The rows of an input that are not deleted; `deleted` counts the others.
+fn without_deleted(
+    context: &Context,
+    segment: Arc<Segment>,
+    input: Input,
+    deleted: &Arc<AtomicU64>,
+) -> Rows {
+    let (table, deletes) = (context.table, context.deletes.clone());
+    if !deletes.applies(table, &segment) {
+        return Box::new(input);
+    }
+    let deleted = Arc::clone(deleted);
+    Box::new(input.map(move |rows| {
+        let rows = rows?;
+        let Some(mask) = deletes.keep(table, &segment, &rows)? else { return Ok(rows) };
+        let kept = filter_record_batch(&rows, &mask).map_err(arrow)?;
+        deleted.fetch_add((rows.num_rows() - kept.num_rows()) as u64, Ordering::Relaxed);
+        Ok(kept)
+    }))
 }
 
 type Opened = Vec<(Arc<Segment>, Input)>;
@@ -205,8 +233,7 @@ fn store(
     }
     let mut segment = segment::describe(&place(context, inputs), sink.path, facts);
     segment.level = level;
-    segment.deletes_applied =
-        inputs.iter().map(|segment| segment.deletes_applied).min().unwrap_or(0);
+    segment.deletes_applied = context.deletes.newest();
     Ok(segment)
 }
 

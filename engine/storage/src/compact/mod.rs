@@ -19,6 +19,7 @@ mod merge;
 mod options;
 mod plan;
 mod repeats;
+mod rewrite;
 mod stats;
 
 use std::sync::atomic::Ordering;
@@ -27,13 +28,12 @@ use std::time::{Duration, Instant};
 
 use schemas::tables::Table;
 
-use self::job::Context;
+pub(crate) use self::input::{failed, reader};
 use self::plan::Merge;
 pub(crate) use self::stats::Counters;
 use self::stats::add;
-use crate::catalog::Change;
 use crate::clock::now_ms;
-use crate::{Error, ErrorKind, Operation, Segment, Store};
+use crate::{Error, ErrorKind, Operation, Segment, Segments, Store};
 
 pub use self::options::CompactionOptions;
 pub use self::stats::CompactionStats;
@@ -83,7 +83,7 @@ impl Store {
         let mut merges = Vec::new();
         for table in Table::ALL {
             let live = self.live(table).into_iter();
-            let segments = live.flat_map(|(_, live)| live.iter().cloned().collect::<Vec<_>>());
+            let segments = live.flat_map(|(tenant, live)| self.mergeable(table, &tenant, &live));
             let planned = plan::plan(segments, now_ms(), &self.options.compaction);
             merges.extend(planned.into_iter().map(|merge| (table, merge)));
         }
@@ -111,44 +111,31 @@ impl Store {
         failed.map_or(Ok(compacted), Err)
     }
 
+    /// The segments of a tenant that may be merged now.
+    fn mergeable(&self, table: Table, tenant: &str, live: &Segments) -> Vec<Arc<Segment>> {
+        let deletes = self.deletes_of(tenant);
+        let now_ms = now_ms();
+        live.iter().filter(|it| deletes.may_apply(table, it, now_ms)).cloned().collect()
+    }
+
     /// Merges segments and commits it; how many were replaced, 0 if somebody else was faster.
     async fn merge(&self, table: Table, merge: &Merge) -> Result<usize, Error> {
-        let context = Context {
-            table,
-            layout: self.layout(table),
-            objects: self.objects.clone(),
-            runtime: tokio::runtime::Handle::current(),
-            shared: Arc::clone(&self.shared),
-            budget: Arc::clone(&self.options.budget),
-            options: self.options.compaction.clone(),
-            row_group_rows: self.options.row_group_rows,
-            writer: Arc::clone(&self.catalogs.writer),
-        };
+        let Some(first) = merge.inputs.first() else { return Ok(0) };
+        let deletes = self.deletes_of(&first.tenant);
+        if !merge.inputs.iter().all(|it| deletes.may_apply(table, it, now_ms())) {
+            return Ok(0);
+        }
+        let context = self.context(table, deletes);
         let merge = merge.clone();
         let started = Instant::now();
         let done = tokio::task::spawn_blocking(move || job::run(&context, &merge)).await;
         let done = done.map_err(|error| {
             Error::with_source(ErrorKind::Internal, "a merge was cut off", error)
         })??;
-        let change = Change {
-            operation: Operation::Compact,
-            adds: done.output.iter().cloned().collect(),
-            removes: done.inputs.clone(),
-            applied: None,
-        };
         let counters = &self.shared.counters.compaction;
-        match self.publish(table, &change).await {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::Conflict => {
-                add(&counters.conflicts, 1);
-                tracing::debug!(%error, "others have merged these segments");
-                // Nobody names it. What cannot be removed now is swept like any orphan.
-                for output in &change.adds {
-                    let _ = self.objects.delete(&output.path).await;
-                }
-                return Ok(0);
-            }
-            Err(error) => return Err(error),
+        if !self.replace(table, &done, Operation::Compact).await? {
+            add(&counters.conflicts, 1);
+            return Ok(0);
         }
         let took = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let sum = |of: fn(&Segment) -> u64| done.inputs.iter().map(|segment| of(segment)).sum();

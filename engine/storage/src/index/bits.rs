@@ -15,6 +15,13 @@ impl Bits {
         Self { words: vec![0; len.div_ceil(64)], len }
     }
 
+    /// The set of all ordinals below `len`.
+    pub(super) fn full(len: usize) -> Self {
+        let mut bits = Self { words: vec![u64::MAX; len.div_ceil(64)], len };
+        bits.cut();
+        bits
+    }
+
     pub(super) fn insert(&mut self, ordinal: u32) {
         // What came after the selection began is left out.
         if (ordinal as usize) < self.len {

@@ -55,6 +55,21 @@ impl Days {
         bits
     }
 
+    /// Forgets that an entry was seen on the days that `gone` accepts.
+    pub(super) fn remove(&mut self, ordinal: u32, gone: impl Fn(i32) -> bool) {
+        let mut is_seen = false;
+        for (day, posting) in &mut self.days {
+            if gone(*day) {
+                posting.remove(ordinal, &mut self.bytes);
+            } else {
+                is_seen |= posting.contains(ordinal);
+            }
+        }
+        if !is_seen {
+            self.seen.remove(ordinal, &mut self.bytes);
+        }
+    }
+
     /// Forgets the days before `day`; tells which of the entries below `len` were seen then and
     /// at no later time.
     pub(super) fn forget_before(&mut self, day: i32, len: usize) -> Bits {

@@ -84,6 +84,13 @@ impl Entries {
         self.table.find(hash(id), |ordinal| self.entries[ordinal].id == id)
     }
 
+    /// The id of an entry; `None` if its place is free.
+    pub(super) fn id_of(&self, ordinal: u32) -> Option<i64> {
+        let id = self.entries[ordinal].id;
+        // A removed entry keeps its id, but is not found by it any more.
+        (self.ordinal(id) == Some(ordinal)).then_some(id)
+    }
+
     /// The pair of an entry with the name of this number.
     pub(super) fn pair_of(&self, ordinal: u32, name: u32) -> Option<u32> {
         let mut pairs = self.entries[ordinal].pairs.iter().copied();

@@ -22,6 +22,7 @@ mod select;
 mod sorted;
 mod streams;
 mod table;
+mod unseen;
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -54,7 +54,18 @@ impl<'a> Reader<'a> {
     /// The entries that every matcher accepts and that were seen in `range`.
     pub(super) fn select(&mut self, matchers: &[CompiledMatcher], range: &TimeRange) -> Bits {
         let Some(days) = days_of(range) else { return Bits::empty(self.len) };
-        let mut candidates = self.entries().days.seen_in(days, self.len);
+        let candidates = self.entries().days.seen_in(days, self.len);
+        self.select_of(candidates, matchers)
+    }
+
+    /// The entries that every matcher accepts, whether or not they were seen; places that hold no
+    /// entry may be among them.
+    pub(super) fn select_ever(&mut self, matchers: &[CompiledMatcher]) -> Bits {
+        let candidates = Bits::full(self.len);
+        self.select_of(candidates, matchers)
+    }
+
+    fn select_of(&mut self, mut candidates: Bits, matchers: &[CompiledMatcher]) -> Bits {
         let mut matchers: Vec<&CompiledMatcher> = matchers.iter().collect();
         matchers.sort_by_cached_key(|matcher| self.cost(matcher));
         for matcher in matchers {

@@ -36,7 +36,7 @@ impl Choices {
         let mut sketches = self.sketches.lock();
         let sketch = sketches.entry(table).or_default();
         for (_, batches) in rows.tenants(table) {
-            for batch in &batches {
+            for (_, batch) in &batches {
                 sketch.observe(batch, layout);
             }
         }

@@ -19,7 +19,7 @@ use schemas::tables::{Table, TableLayout, date_of_day};
 use crate::clock::now_ms;
 
 pub(crate) use self::encode::{Coding, ROW_GROUP_BYTES_MAX, kind_of_cause};
-pub(crate) use self::keys::{Key, Keys};
+pub(crate) use self::keys::{Key, Keys, integers, range};
 pub(crate) use self::sort::arrow;
 pub(crate) use self::writer::{Facts, Writer, Written};
 use crate::promotion::Promoter;
@@ -48,6 +48,8 @@ pub(crate) struct Origin {
     pub(crate) sequences: (u64, u64),
     /// Tells the segments of different lakes and rewrites apart.
     pub(crate) writer: Arc<str>,
+    /// Delete requests up to this number have nothing to do with the rows.
+    pub(crate) deletes_applied: u64,
 }
 
 /// Encodes rows, one segment a UTC day. Takes a while: not for an async thread.
@@ -71,6 +73,7 @@ pub(crate) fn encode(
         let place = Place { table, tenant: Arc::clone(&origin.tenant), day };
         let mut segment = describe(&place, place.path(&name(origin)), facts);
         segment.occupied = promoter.occupied();
+        segment.deletes_applied = origin.deletes_applied;
         segments.push(Encoded { segment, bytes: Bytes::from(sink) });
     }
     Ok(segments)
@@ -137,10 +140,14 @@ pub(crate) fn describe(place: &Place, path: String, facts: Facts) -> Segment {
 }
 
 /// `0-<first>-<last>-<writer>`: the same rows of the log have the same name, so a flush that is
-/// done again finds what it wrote before.
+/// done again finds what it wrote before. Once there are delete requests, what came before and
+/// after them has names of its own.
 fn name(origin: &Origin) -> String {
     let (first, last) = origin.sequences;
-    format!("0-{first:012}-{last:012}-{}", origin.writer)
+    match origin.deletes_applied {
+        0 => format!("0-{first:012}-{last:012}-{}", origin.writer),
+        number => format!("0-{first:012}-{last:012}-{}-d{number}", origin.writer),
+    }
 }
 
 /// Refuses a tenant whose rows could never be flushed.

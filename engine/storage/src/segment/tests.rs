@@ -19,7 +19,13 @@ use crate::fixtures::{batch, labels, logs, samples, series};
 const DAY_MS: i64 = 86_400_000;
 
 fn origin(table: Table) -> Origin {
-    Origin { table, tenant: "a/b".into(), sequences: (3, 9), writer: "w".into() }
+    Origin {
+        table,
+        tenant: "a/b".into(),
+        sequences: (3, 9),
+        writer: "w".into(),
+        deletes_applied: 0,
+    }
 }
 
 fn read(encoded: &Encoded) -> (RecordBatch, Arc<ParquetMetaData>) {

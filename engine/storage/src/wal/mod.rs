@@ -21,12 +21,14 @@
 //! file was on the disk when a group was written: a broken group before that was acknowledged and
 //! is damaged, one behind it is torn and was not.
 
+mod check;
 mod frame;
 mod group;
 mod read;
 mod repair;
 mod write;
 
+pub(crate) use check::check;
 pub(crate) use read::{Log, Read};
 pub use repair::{SetAside, set_aside};
 pub(crate) use write::{WalWriter, remove};

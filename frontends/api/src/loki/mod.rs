@@ -7,10 +7,12 @@
 //! | `index/stats`, `index/volume`, `index/volume_range` | how much there is |
 //! | `detected_labels`, `detected_field…`, `patterns`, `drilldown-limits` | for Logs Drilldown |
 //! | `format_query`, `status/buildinfo` | texts |
+//! | `delete` | delete requests: made, listed, cancelled |
 //! | `rules` | none |
 //!
 //! All of it answers `GET` and `POST`. `/ready` answers once the server listens.
 
+mod deletes;
 mod drilldown;
 mod encode;
 mod metadata;
@@ -84,6 +86,11 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         )
         .route_layer(from_fn_with_state(state, count));
     let api_routes = counted
+        .route(
+            "/delete",
+            get(deletes::list).post(deletes::create).put(deletes::create).delete(deletes::cancel),
+        )
+        .route("/cache/generation_numbers", get(deletes::generation))
         .route("/patterns", get(drilldown::patterns).post(drilldown::patterns))
         .route("/drilldown-limits", get(drilldown::limits))
         .route("/format_query", get(format_query).post(format_query))

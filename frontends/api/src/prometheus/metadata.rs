@@ -45,7 +45,7 @@ async fn names(ask: &Ask, of: DistinctOf) -> Result<Response, Error> {
 }
 
 /// The selectors of `match[]`; without any, one that selects everything.
-fn selectors(ask: &Ask) -> Result<Vec<Vec<Matcher>>, Error> {
+pub(super) fn selectors(ask: &Ask) -> Result<Vec<Vec<Matcher>>, Error> {
     let mut selectors = Vec::new();
     for text in ask.params.all("match[]") {
         let matchers = promql::selector(text)

@@ -7,10 +7,12 @@
 //! | `metadata` | type, unit and description of metrics |
 //! | `format_query`, `status/buildinfo` | texts |
 //! | `query_exemplars` | exemplars of the series that a query selects |
+//! | `admin/tsdb/delete_series`, `admin/tsdb/clean_tombstones` | deleting, if switched on |
 //! | `rules`, `alerts` | nothing yet, well-formed |
 //!
 //! `/-/healthy` and `/-/ready` answer as Prometheus does.
 
+mod admin;
 mod encode;
 mod exemplars;
 mod histograms;
@@ -23,7 +25,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use schemas::model::StepGrid;
 
 use crate::error::{Answered, Dialect, Error, ErrorKind};
@@ -82,6 +84,14 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/api/v1/series", get(metadata::series).post(metadata::series))
         .route("/api/v1/metadata", get(metadata::metrics))
         .route_layer(from_fn_with_state(state, count))
+        .route(
+            "/api/v1/admin/tsdb/delete_series",
+            post(admin::delete_series).put(admin::delete_series),
+        )
+        .route(
+            "/api/v1/admin/tsdb/clean_tombstones",
+            post(admin::clean_tombstones).put(admin::clean_tombstones),
+        )
         .route("/api/v1/format_query", get(format_query).post(format_query))
         .route("/api/v1/rules", get(async || json(encode::success(r#"{"groups":[]}"#))))
         .route("/api/v1/alerts", get(async || json(encode::success(r#"{"alerts":[]}"#))))

@@ -1,10 +1,13 @@
 //! The commands, each in its file.
 
+mod backup;
 mod compact;
 mod config;
+mod deletes;
 mod demo;
 mod query;
 mod serve;
+mod verify;
 mod wal;
 
 use tokio::runtime::Runtime;
@@ -21,6 +24,11 @@ pub(crate) fn run(command: Command) -> Result<(), Error> {
         Command::Config(args) => config::run(&args),
         Command::Compact(args) => compact::run(&args),
         Command::Wal { command } => wal::run(&command),
+        Command::Deletes(args) => deletes::run(&args),
+        Command::Retention(args) => deletes::retention(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Backup(args) => backup::backup(&args),
+        Command::Restore(args) => backup::restore(&args),
     }
 }
 

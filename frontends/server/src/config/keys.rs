@@ -1,6 +1,9 @@
 //! Every configuration key, in the order in which it is printed: the one list that the file,
 //! the environment, the flags and the documentation are checked against.
 
+mod query;
+mod removal;
+
 pub(crate) use super::kind::Kind;
 
 /// A configuration key.
@@ -20,8 +23,12 @@ const fn key(path: &'static str, kind: Kind, default: &'static str, doc: &'stati
     Key { path, kind, default, doc }
 }
 
-/// All keys; those of a table stand together.
-pub(crate) const KEYS: &[Key] = &[
+/// Every key, in the order in which they are printed; those of a table stand together.
+pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(query::KEYS).chain(removal::KEYS)
+}
+
+const KEYS: &[Key] = &[
     key("data", Kind::Text, "./data", "Folder of the WAL and, without S3, of the lake."),
     key(
         "listen",
@@ -464,77 +471,9 @@ pub(crate) const KEYS: &[Key] = &[
         "Part of memory.budget that rows which are not yet in segments may hold, with their \
          copies while they are sorted and encoded; 20% are kept for them.",
     ),
-    key(
-        "memory.index",
-        Kind::Percent,
-        "35%",
-        "Part of memory.budget that the label indexes may hold, at about 500 bytes a series; \
-         new series beyond it are refused, known ones go on. 5% are kept for them.",
-    ),
-    key(
-        "memory.query",
-        Kind::Percent,
-        "50%",
-        "Part of memory.budget that all running queries may hold together, with their answers; \
-         15% are kept for them.",
-    ),
-    key(
-        "memory.compaction",
-        Kind::Percent,
-        "30%",
-        "Part of memory.budget that merges of segments may hold; 10% are kept for them.",
-    ),
-    key(
-        "memory.cache",
-        Kind::Percent,
-        "25%",
-        "Part of memory.budget that cached blocks of segments may hold; they are given up when \
-         anything else needs the memory.",
-    ),
-    key(
-        "query.memory_bytes",
-        Kind::Size,
-        "512MiB",
-        "Memory that one query may hold, and never more than half of memory.query: sorting and \
-         grouping go on on disk, anything else beyond it fails.",
-    ),
-    key(
-        "query.spill_bytes",
-        Kind::Size,
-        "8GiB",
-        "Bytes that sorting and grouping of all queries may put into the folder `tmp` of the data \
-         folder; 0: they fail instead.",
-    ),
-    key("query.samples_max", Kind::Count, "50000000", "Samples that one query may read."),
-    key("query.series_max", Kind::Count, "1000000", "Series that one selector may select."),
-    key("query.steps_max", Kind::Count, "11000", "Steps of a range query."),
-    key("query.timeout", Kind::Duration, "2m", "Time that one query may take."),
-    key("query.concurrency_max", Kind::Count, "20", "Queries that run at once; more wait."),
-    key(
-        "query.queue_max",
-        Kind::Count,
-        "100",
-        "Queries that wait for others to end; those beyond are refused at once with 503.",
-    ),
-    key(
-        "query.queue_timeout",
-        Kind::Duration,
-        "30s",
-        "How long a query may wait for others to end; then it is refused with 503.",
-    ),
-    key("query.depth_max", Kind::Count, "128", "Nodes that the plan of a query may be deep."),
-    key(
-        "query.lookback",
-        Kind::Duration,
-        "5m",
-        "How far back a sample counts for an instant selector of PromQL.",
-    ),
-    key("query.log_records_max", Kind::Count, "5000", "Log records that a query may ask for."),
-    key("query.traces_max", Kind::Count, "10000", "Traces that a search may ask for."),
-    key("query.sql_rows_max", Kind::Count, "1000000", "Rows of a SQL answer in JSON or CSV."),
 ];
 
 /// The key of this path.
 pub(crate) fn find(path: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.path == path)
+    all().find(|key| key.path == path)
 }

@@ -19,6 +19,10 @@ pub(crate) enum Kind {
     Percent,
     /// A span of time: `30` (seconds), `250ms`, `1h30m`.
     Duration,
+    /// Periods by tenant, an inline table.
+    RetentionTenants,
+    /// Streams with periods, an array of inline tables.
+    RetentionStreams,
     /// One of these words.
     Choice(&'static [&'static str]),
 }
@@ -34,6 +38,8 @@ impl Kind {
             Self::Memory => "bytes, or text such as 4GiB, 60%".to_owned(),
             Self::Percent => "per cent, as text such as 30%".to_owned(),
             Self::Duration => "seconds, or text such as 250ms, 1h30m".to_owned(),
+            Self::RetentionTenants => "tables".to_owned(),
+            Self::RetentionStreams => "array of tables".to_owned(),
             Self::Choice(words) => words.join(" | "),
         }
     }

@@ -8,6 +8,7 @@
 mod keys;
 mod kind;
 mod print;
+mod retention;
 mod settings;
 mod suggest;
 mod units;
@@ -91,6 +92,8 @@ pub(crate) struct Config {
     pub(crate) storage: storage::StoreOptions,
     /// Where the lake is, if not in the data folder.
     pub(crate) s3: Option<S3>,
+    /// The S3 server with no bucket: where backups may lie.
+    s3_server: S3,
     /// What queries may use.
     pub(crate) limits: exec::Limits,
     /// What the query APIs accept.
@@ -193,13 +196,20 @@ impl Config {
                 json: settings.text("log.format") == "json",
             },
             storage: store_options(settings, &data),
-            s3: s3(settings),
+            s3: Some(s3(settings)).filter(|s3| !s3.bucket.is_empty()),
+            s3_server: s3(settings),
             limits: limits(settings, &data),
             api: api_options(settings),
             ingest: ingest_options(settings),
             multi_tenancy: settings.switch("multi_tenancy"),
             data,
         }
+    }
+
+    /// A folder of another bucket on the configured S3 server.
+    pub(crate) fn s3_of(&self, bucket: &str, prefix: &str) -> S3 {
+        let (bucket, prefix) = (bucket.to_owned(), non_empty(prefix.to_owned()));
+        S3 { bucket, prefix, ..self.s3_server.clone() }
     }
 }
 
@@ -257,6 +267,15 @@ fn store_options(settings: &Settings, data: &Path) -> storage::StoreOptions {
     options.row_group_rows = count(settings, "storage.row_group_rows");
     options.compaction = compaction(settings);
     options.promotion = promotion(settings);
+    options.removal = storage::RemovalOptions {
+        enabled: settings.switch("removal.enabled"),
+        delete_deadline: settings.duration("removal.delete_deadline"),
+        delete_cancel_period: settings.duration("removal.delete_cancel_period"),
+        vacuum_grace: settings.duration("removal.vacuum_grace"),
+        vacuum_interval: settings.duration("removal.vacuum_interval"),
+        orphan_age: settings.duration("removal.orphan_age"),
+        retention: retention::options(settings),
+    };
     options.lake_dir = non_empty(settings.text("storage.lake_dir")).map(PathBuf::from);
     options.catalog = storage::CatalogOptions {
         refresh_interval: settings.duration("storage.refresh_interval"),
@@ -313,11 +332,11 @@ fn budget(settings: &Settings) -> Arc<Budget> {
     Budget::with_shares(bytes_max, shares, machine)
 }
 
-fn s3(settings: &Settings) -> Option<S3> {
+fn s3(settings: &Settings) -> S3 {
     let key = non_empty(settings.text("storage.s3.access_key_id"))
         .map(|id| (id, settings.text("storage.s3.secret_access_key")));
-    Some(S3 {
-        bucket: non_empty(settings.text("storage.s3.bucket"))?,
+    S3 {
+        bucket: settings.text("storage.s3.bucket"),
         prefix: non_empty(settings.text("storage.s3.prefix")),
         endpoint: non_empty(settings.text("storage.s3.endpoint")),
         region: settings.text("storage.s3.region"),
@@ -333,7 +352,7 @@ fn s3(settings: &Settings) -> Option<S3> {
             backoff: settings.duration("storage.s3.retry_backoff"),
             part_bytes: count(settings, "storage.s3.part_bytes").max(PART_BYTES_MIN),
         },
-    })
+    }
 }
 
 fn limits(settings: &Settings, data: &Path) -> exec::Limits {
@@ -356,6 +375,7 @@ fn limits(settings: &Settings, data: &Path) -> exec::Limits {
 fn api_options(settings: &Settings) -> api::ApiOptions {
     api::ApiOptions {
         multi_tenant: settings.switch("multi_tenancy"),
+        admin: settings.switch("api.admin"),
         timeout: settings.duration("query.timeout"),
         lookback: settings.duration("query.lookback"),
         steps_max: steps_max(settings),

@@ -29,14 +29,21 @@ pub(crate) fn to_toml(settings: &Settings) -> String {
             out.push_str(&format!("; set by {origin}"));
         }
         out.push('\n');
+        let inline = matches!(key.kind, Kind::RetentionTenants | Kind::RetentionStreams);
         let secret = key.kind == Kind::Secret && *value != Value::Text(String::new());
         if secret {
             out.push_str(&format!("# {name} = (not shown)\n\n"));
+        } else if let (true, Value::Text(text)) = (inline && !is_empty(value), value) {
+            out.push_str(&format!("{name} = {text}\n\n"));
         } else {
             out.push_str(&format!("{name} = {}\n\n", literal(value)));
         }
     }
     out
+}
+
+fn is_empty(value: &Value) -> bool {
+    *value == Value::Text(String::new())
 }
 
 fn shown(default: &str) -> &str {

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Error;
-use super::keys::{self, KEYS, Key, Kind};
+use super::keys::{self, Key, Kind};
+use super::retention;
 use super::suggest::suggest;
 use super::units;
 
@@ -104,6 +105,8 @@ impl Value {
             }
             Kind::Memory => units::parse_size(text).map(|bytes| Self::Memory(Memory::Bytes(bytes))),
             Kind::Duration => units::parse_duration(text).map(Self::Duration),
+            Kind::RetentionTenants => retention::tenants(text).map(|_| Self::Text(text.to_owned())),
+            Kind::RetentionStreams => retention::classes(text).map(|_| Self::Text(text.to_owned())),
             Kind::Choice(words) if words.contains(&text) => Ok(Self::Text(text.to_owned())),
             Kind::Choice(words) => Err(format!("`{text}` is none of {}", words.join(", "))),
         }
@@ -122,7 +125,7 @@ impl Settings {
     /// The built-in defaults.
     pub(crate) fn defaults() -> Self {
         let parsed = |key: &Key| Value::parse(key.kind, key.default).expect("tested for each key");
-        let values = KEYS.iter().map(|key| (key.path, (parsed(key), Origin::Default))).collect();
+        let values = keys::all().map(|key| (key.path, (parsed(key), Origin::Default))).collect();
         Self { values, tenants: BTreeMap::new() }
     }
 
@@ -204,9 +207,9 @@ impl Settings {
         Ok(())
     }
 
-    /// The value of a key and its source, in the order of [`KEYS`].
+    /// The value of a key and its source, in the order of [`keys::all`].
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static Key, &Value, &Origin)> {
-        KEYS.iter().map(|key| {
+        keys::all().map(|key| {
             let (value, origin) = &self.values[key.path];
             (key, value, origin)
         })
@@ -294,7 +297,7 @@ impl Settings {
 
 /// Whether keys begin with this path.
 fn is_section(path: &str) -> bool {
-    KEYS.iter().any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+    keys::all().any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
 }
 
 fn unknown(path: &str, origin: Origin) -> Error {
@@ -311,13 +314,13 @@ fn unknown(path: &str, origin: Origin) -> Error {
 
 /// The key that was probably meant.
 fn meant(path: &str) -> Option<&'static str> {
-    suggest(path, KEYS.iter().map(|key| key.path)).or_else(|| same_last_word(path))
+    suggest(path, keys::all().map(|key| key.path)).or_else(|| same_last_word(path))
 }
 
 /// The key that is called so in another table: `flush_interval` is `storage.flush_interval`.
 fn same_last_word(path: &str) -> Option<&'static str> {
     let last = |path: &str| path.rsplit('.').next().map(str::to_owned);
-    KEYS.iter().map(|key| key.path).find(|known| last(known) == last(path))
+    keys::all().map(|key| key.path).find(|known| last(known) == last(path))
 }
 
 fn wrong_kind(path: &str, value: &Value) -> ! {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::keys::KEYS;
+use super::keys;
 use super::*;
 
 fn settings(file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Settings, Error> {
@@ -130,7 +130,7 @@ fn what_is_printed_reads_back_as_the_same() {
     for ((key, old, _), (_, new, _)) in before.iter().zip(after.iter()) {
         assert_eq!(old, new, "{}", key.path);
     }
-    for key in KEYS {
+    for key in keys::all() {
         let (_, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
         assert!(text.contains(&format!("\n{name} = ")), "{}", key.path);
     }
@@ -149,7 +149,7 @@ fn secrets_are_not_printed() {
 #[test]
 fn keys_of_a_table_stand_together() {
     let mut seen: Vec<&str> = Vec::new();
-    for key in KEYS {
+    for key in keys::all() {
         let table = key.path.rsplit_once('.').map_or("", |(table, _)| table);
         if seen.last() != Some(&table) {
             assert!(!seen.contains(&table), "{table} is split");
