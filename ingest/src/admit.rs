@@ -39,6 +39,8 @@ pub(crate) enum Reason {
     TooManySeries,
     /// It was rejected when the same request came first, though it would not be now.
     RejectedBefore,
+    /// Its series or stream is new, and the label index has no memory for more.
+    NoRoom,
 }
 
 impl Reason {
@@ -55,6 +57,7 @@ impl Reason {
         Self::InvalidMetric,
         Self::TooManySeries,
         Self::RejectedBefore,
+        Self::NoRoom,
     ];
 
     /// Snake-case name, as it stands in metric labels.
@@ -71,6 +74,7 @@ impl Reason {
             Self::InvalidMetric => "invalid_metric",
             Self::TooManySeries => "too_many_series",
             Self::RejectedBefore => "rejected_before",
+            Self::NoRoom => "no_room",
         }
     }
 
@@ -200,16 +204,24 @@ fn rfc3339(time_ns: TimestampNs) -> String {
     format!("{date}T{hour:02}:{minute:02}:{second:02}.{nano:09}Z")
 }
 
-/// Room for the bytes of all requests under way.
+/// Room for the bytes of all requests under way: within a limit of their own and within the
+/// memory budget of the process.
 #[derive(Debug)]
 pub(crate) struct Budget {
     bytes_max: usize,
     taken_bytes: AtomicUsize,
+    memory: Arc<storage::Budget>,
 }
 
 impl Budget {
-    pub(crate) fn new(bytes_max: usize) -> Arc<Self> {
-        Arc::new(Self { bytes_max, taken_bytes: AtomicUsize::new(0) })
+    pub(crate) fn new(bytes_max: usize, memory: &Arc<storage::Budget>) -> Arc<Self> {
+        let memory = Arc::clone(memory);
+        Arc::new(Self { bytes_max, taken_bytes: AtomicUsize::new(0), memory })
+    }
+
+    /// The memory budget of the process.
+    pub(crate) fn memory(&self) -> &Arc<storage::Budget> {
+        &self.memory
     }
 
     /// Bytes now taken.
@@ -219,7 +231,8 @@ impl Budget {
 
     /// A reservation of nothing yet.
     pub(crate) fn reservation(self: &Arc<Self>) -> Reservation {
-        Reservation { budget: Arc::clone(self), bytes: 0 }
+        let memory = self.memory.reservation(storage::Use::Ingest);
+        Reservation { budget: Arc::clone(self), bytes: 0, memory }
     }
 }
 
@@ -228,6 +241,7 @@ impl Budget {
 pub(crate) struct Reservation {
     budget: Arc<Budget>,
     bytes: usize,
+    memory: storage::Reservation,
 }
 
 impl Reservation {
@@ -242,7 +256,7 @@ impl Reservation {
             return Err(Error::new(ErrorKind::Limit, message));
         }
         self.bytes += bytes;
-        Ok(())
+        Ok(self.memory.grow(bytes)?)
     }
 }
 

@@ -80,7 +80,7 @@ impl Ingest {
     /// Ingest into `store`, which must have been opened with a [`crate::Decoder`] of the same
     /// options.
     pub fn new(store: Arc<Store>, options: IngestOptions) -> Self {
-        let budget = Budget::new(options.limits.inflight_bytes_max);
+        let budget = Budget::new(options.limits.inflight_bytes_max, store.budget());
         let counters = Counters::default();
         if !options.multi_tenancy {
             // Its counters are there from the start, so that what they count first is an increase.
@@ -199,6 +199,7 @@ impl Ingest {
             received_ns,
             limits: Arc::clone(&self.limits),
             tenants: Arc::clone(&self.tenants),
+            memory: Arc::clone(self.budget.memory()),
             series: self.store.series(tenant),
             streams: self.store.streams(tenant),
         };
@@ -269,6 +270,7 @@ struct Job {
     received_ns: TimestampNs,
     limits: Arc<Limits>,
     tenants: Arc<Tenants>,
+    memory: Arc<storage::Budget>,
     series: Arc<LabelIndex>,
     streams: Arc<LabelIndex>,
 }
@@ -286,6 +288,7 @@ struct DecodedBody {
     decoded: Decoded,
     write: Option<Write>,
     _reservation: Reservation,
+    _room: Option<storage::Reservation>,
 }
 
 fn decode_job(mut job: Job) -> Result<Done, Error> {
@@ -319,6 +322,7 @@ fn decode_job(mut job: Job) -> Result<Done, Error> {
         series: &job.series,
         streams: &job.streams,
         is_replay: false,
+        memory: Some(&job.memory),
         rejected_before: &[],
     };
     let mut decoded = decode::decode(job.signal, format, &message, &context)?;
@@ -341,7 +345,8 @@ fn decode_job(mut job: Job) -> Result<Done, Error> {
     };
     let batches = std::mem::take(&mut decoded.batches);
     let write = (!batches.is_empty()).then_some(Write { frame, batches });
-    let body = DecodedBody { decoded, write, _reservation: job.reservation };
+    let room = decoded.room.take();
+    let body = DecodedBody { decoded, write, _reservation: job.reservation, _room: room };
     Ok(Done::Decoded(Box::new(body)))
 }
 

@@ -10,9 +10,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use arrow::record_batch::RecordBatch;
 use futures::{StreamExt, TryStreamExt};
 use schemas::tables::Table;
 
+use crate::buffered::FLUSH_COPIES;
 use crate::catalog::{Catalog, Change, Operation};
 use crate::segment::{self, Encoded, Origin};
 use crate::store::{Frozen, Store};
@@ -114,6 +116,7 @@ async fn flush_one(store: &Store, frozen: &Frozen) -> Result<(), Error> {
         let observed = frozen.rows.clone();
         // This takes the rows out of the frozen memtable as it shows the segments.
         store.publish(table, &change).await?;
+        store.shared.settle();
         crate::promotion::promote_frequent(store, table, observed).await;
         store.shared.counters.flushed_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -129,6 +132,7 @@ async fn flush_one(store: &Store, frozen: &Frozen) -> Result<(), Error> {
         Error::with_source(ErrorKind::Internal, "removing the WAL was cut off", error)
     })??;
     store.shared.state.write().frozen.remove(0);
+    store.shared.settle();
     Ok(())
 }
 
@@ -155,7 +159,9 @@ async fn write_segments(
             writer: Arc::clone(&store.catalogs.writer),
         };
         let layout = Arc::clone(&layout);
+        let bytes: usize = batches.iter().map(RecordBatch::get_array_memory_size).sum();
         jobs.push(async move {
+            let _copies = store.shared.buffered.copy(bytes * FLUSH_COPIES);
             let encoding = tokio::task::spawn_blocking(move || {
                 segment::encode(&origin, &batches, &layout, row_group_rows)
             });

@@ -13,6 +13,7 @@
 
 mod backup;
 mod budget;
+mod buffered;
 mod catalog;
 mod clock;
 mod compact;

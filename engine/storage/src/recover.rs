@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use schemas::tables::Table;
 
+use crate::buffered::{Buffered, memtable_bytes_max};
 use crate::catalog::Catalog;
 use crate::dedup::{DedupLog, Window};
 use crate::deletes::{DeleteLog, Known};
@@ -58,7 +59,7 @@ pub(crate) fn wal_folder(options: &StoreOptions) -> PathBuf {
 }
 
 /// Opens or creates everything a store needs.
-pub(crate) async fn open(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<Opened, Error> {
+pub(crate) async fn open(disk: Arc<dyn Disk>, mut options: StoreOptions) -> Result<Opened, Error> {
     if options.buffered_bytes_max > BUFFERED_BYTES_MAX {
         let bytes = options.buffered_bytes_max;
         let message = format!("buffered_bytes_max of {bytes} is over {BUFFERED_BYTES_MAX}");
@@ -85,8 +86,10 @@ pub(crate) async fn open(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<O
     let dedup_log = DedupLog::open(Arc::clone(&disk), options.data_dir.join("dedup"))?;
     dedup_log.load(&dedup)?;
     let indexes = Indexes::within(&options.budget);
+    let buffered = Arc::new(Buffered::within(&options.budget));
+    options.memtable_bytes_max = memtable_bytes_max(options.memtable_bytes_max, &options.budget);
     let policy = Policy::compile(&options.removal.retention)?;
-    let shared = Arc::new(Shared { indexes, dedup, policy, ..Shared::default() });
+    let shared = Arc::new(Shared { indexes, dedup, policy, buffered, ..Shared::default() });
     let delete_log = DeleteLog::new(objects.clone());
     shared.state.write().deletes = Arc::new(Known::load(&delete_log).await?);
     let mut tables = HashMap::new();

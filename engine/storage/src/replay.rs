@@ -257,6 +257,7 @@ impl Absorber<'_> {
                 state.active_since.get_or_insert_with(Instant::now);
             }
         }
+        shared.settle();
         self.first_active.get_or_insert(sequence);
         if let Some(identity) = frame.identity.filter(|_| is_stored) {
             let generation = shared.dedup.insert(identity);

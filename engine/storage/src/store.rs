@@ -12,7 +12,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use arrow::record_batch::RecordBatch;
@@ -22,6 +22,7 @@ use schemas::model::{Signal, TimestampNs};
 use schemas::tables::{Table, TableLayout};
 use tokio::sync::{Notify, oneshot};
 
+use crate::buffered::Buffered;
 use crate::catalog::{CatalogCounters, CatalogStats};
 use crate::compact::{self, CompactionStats};
 use crate::dedup::{DedupLog, Window};
@@ -191,8 +192,8 @@ pub(crate) struct Shared {
     /// Removed objects that are deleted.
     pub(crate) vacuumed: Mutex<HashSet<String>>,
     pub(crate) counters: Counters,
-    /// Bytes of requests that wait for the WAL.
-    pub(crate) queued_bytes: AtomicUsize,
+    /// Memory of requests that wait for the WAL, of memtables and of their copies.
+    pub(crate) buffered: Arc<Buffered>,
     /// The requests that are known.
     pub(crate) dedup: Window,
     /// Requests of the active memtable that are known, each with its generation.
@@ -203,6 +204,13 @@ pub(crate) struct Shared {
     pub(crate) full: Notify,
     /// Which attributes without a column are frequent.
     pub(crate) promotion: Choices,
+}
+
+impl Shared {
+    /// Brings the memory that is reserved for buffered rows in line with what they take.
+    pub(crate) fn settle(&self) {
+        self.buffered.settle(|| self.state.read().memtable_bytes());
+    }
 }
 
 /// What can be read now.
@@ -328,11 +336,15 @@ impl Store {
             memtable::check(batch)?;
             self.shared.indexes.reserve(&write.frame.tenant, batch)?;
         }
-        self.shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if let Err(error) = self.shared.buffered.enter(bytes) {
+            self.shared.full.notify_one();
+            return Err(error);
+        }
         let (done, answer) = oneshot::channel();
         let sent = self.queue().and_then(|to| to.send(Message::Append { write, bytes, done }));
         if let Err(error) = sent {
-            self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.shared.buffered.leave(bytes);
+            self.shared.settle();
             return Err(error);
         }
         answer.await.map_err(|_| closed())?
@@ -349,7 +361,7 @@ impl Store {
 
     fn check_room(&self, bytes: usize) -> Result<(), Error> {
         let held = self.shared.state.read().memtable_bytes();
-        let held = held + self.shared.queued_bytes.load(Ordering::Relaxed);
+        let held = held + self.shared.buffered.queued();
         if held + bytes <= self.options.buffered_bytes_max {
             return Ok(());
         }

@@ -29,7 +29,7 @@ pub(crate) enum Message {
     Append {
         /// The request.
         write: Write,
-        /// Its bytes, as counted in `Shared::queued_bytes`.
+        /// Its bytes, as counted in `Shared::buffered`.
         bytes: usize,
         /// Told when it is durable and readable.
         done: oneshot::Sender<Result<Appended, Error>>,
@@ -160,6 +160,7 @@ impl Writer {
                 }
             }
             self.commit(&mut group);
+            self.shared.settle();
         }
     }
 
@@ -185,7 +186,7 @@ impl Writer {
     }
 
     fn answer(&self, pending: Pending, answer: Result<Appended, Error>) {
-        self.shared.queued_bytes.fetch_sub(pending.bytes, Ordering::Relaxed);
+        self.shared.buffered.leave(pending.bytes);
         // Whoever asked may have stopped waiting; the request is stored all the same.
         let _ = pending.done.send(answer);
     }

@@ -4,7 +4,8 @@ use super::*;
 
 #[test]
 fn a_budget_gives_back_what_was_taken() {
-    let budget = Budget::new(10);
+    let memory = storage::Budget::new(0);
+    let budget = Budget::new(10, &memory);
     let mut first = budget.reservation();
     first.grow(8).unwrap();
     let mut second = budget.reservation();
@@ -12,6 +13,11 @@ fn a_budget_gives_back_what_was_taken() {
     drop(first);
     second.grow(3).unwrap();
     assert_eq!(budget.taken_bytes(), 3);
+    assert_eq!(memory.used(storage::Use::Ingest), 3);
+    let full = memory.reserve(storage::Use::Ingest, memory.cap(storage::Use::Ingest) - 4).unwrap();
+    assert_eq!(second.grow(2).unwrap_err().kind(), ErrorKind::Limit);
+    drop((second, full));
+    assert_eq!((budget.taken_bytes(), memory.used(storage::Use::Ingest)), (0, 0));
 }
 
 #[test]

@@ -210,6 +210,7 @@ impl<'a> LogsDecoder<'a, '_> {
                 Some(Err(rejection)) => return Err(rejection.clone().into()),
                 None => return Ok(()),
             };
+            tally.make_entry(self.context.streams, id)?;
             tally.make_rows(1, SERIES_ROW_BYTES)?;
             tally.make_labels(labels.iter().map(|l| l.name.len() + l.value.len()).sum())?;
             self.streams.push(id, time_ns, labels, resource, &self.stream.scope)?;

@@ -24,7 +24,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use schemas::model::{Signal, TimestampNs};
-use storage::{Frame, LabelIndex, TableBatch};
+use storage::{Budget, Frame, LabelIndex, Reservation, TableBatch, Use};
 
 pub(crate) use self::json::transcode as transcode_json;
 use self::metrics::remote_write;
@@ -56,6 +56,9 @@ pub(crate) struct Context<'c> {
     /// Whether the request was accepted before. What it takes is not limited then: series that
     /// were known when it came may not be known now, and must not make it too large.
     pub(crate) is_replay: bool,
+    /// What the memory of the rows is taken from; `None` takes none, which is for requests that
+    /// were accepted before.
+    pub(crate) memory: Option<&'c Arc<Budget>>,
     /// Places of the records that were rejected when the request came first, in order; empty
     /// unless it is replayed.
     pub(crate) rejected_before: &'c [Range<u64>],
@@ -83,6 +86,8 @@ pub(crate) struct Decoded {
     pub(crate) is_untimed: bool,
     /// What remote write tells its sender; zero of OTLP.
     pub(crate) written: Written,
+    /// Memory of the rows.
+    pub(crate) room: Option<Reservation>,
 }
 
 /// What was written of a remote-write request.
@@ -103,6 +108,8 @@ pub(crate) enum Failure {
     Malformed(Malformed),
     /// More bytes of rows than a request may make: the request fails.
     TooManyRows,
+    /// No memory for the rows: the request fails.
+    NoMemory(Box<storage::Error>),
     /// What was being read is rejected, the rest is not.
     Rejected(Box<Rejection>),
 }
@@ -133,7 +140,12 @@ pub(crate) struct Tally {
     row_bytes_max: usize,
     label_bytes: usize,
     label_bytes_max: usize,
+    /// Memory of the rows, taken ahead of them; `None` if the request was accepted before.
+    room: Option<Reservation>,
 }
+
+/// Memory of rows that is taken at once, in bytes.
+const ROOM_STEP_BYTES: usize = 256 << 10;
 
 impl Tally {
     fn new(context: &Context<'_>) -> Self {
@@ -149,6 +161,7 @@ impl Tally {
             row_bytes_max: limited(ROW_BYTES_PER_REQUEST_MAX),
             label_bytes: 0,
             label_bytes_max: limited(LABEL_BYTES_PER_REQUEST_MAX),
+            room: context.memory.map(|memory| memory.reservation(Use::Ingest)),
         }
     }
 
@@ -175,7 +188,26 @@ impl Tally {
         if self.row_bytes > self.row_bytes_max {
             return Err(Failure::TooManyRows);
         }
-        Ok(())
+        self.make_room()
+    }
+
+    /// Takes memory for the rows and labels counted so far.
+    fn make_room(&mut self) -> Result<(), Failure> {
+        let needed = self.row_bytes + self.label_bytes;
+        let Some(room) = self.room.as_mut().filter(|room| room.bytes() < needed) else {
+            return Ok(());
+        };
+        let step = (needed - room.bytes()).next_multiple_of(ROOM_STEP_BYTES);
+        room.grow(step).map_err(|error| Failure::NoMemory(Box::new(error)))
+    }
+
+    /// Asks whether a series or a stream may be added to its index.
+    fn make_entry(&self, index: &LabelIndex, id: i64) -> Result<(), Failure> {
+        if self.room.is_none() || index.knows(id) {
+            return Ok(());
+        }
+        let no_room = |error: storage::Error| Rejection::new(Reason::NoRoom, error.to_string());
+        index.check_room().map_err(|error| no_room(error).into())
     }
 
     /// Counts bytes of labels that are about to be added to the series or stream table.
@@ -189,7 +221,7 @@ impl Tally {
             return Err(Rejection::new(Reason::Labels, message).into());
         }
         self.label_bytes = total;
-        Ok(())
+        self.make_room()
     }
 
     /// Counts `records` records that were received and failed together; passes on what fails the
@@ -208,6 +240,7 @@ impl Tally {
                 Ok(())
             }
             Failure::Malformed(malformed) => Err(malformed.into()),
+            Failure::NoMemory(error) => Err((*error).into()),
             Failure::TooManyRows => {
                 let max = self.row_bytes_max;
                 let message = format!("request makes rows of more than {max} bytes, the limit");
@@ -224,6 +257,7 @@ impl Tally {
             rejected: self.rejected,
             is_untimed: self.is_untimed,
             written: Written::default(),
+            room: self.room,
         }
     }
 }
@@ -307,6 +341,7 @@ impl storage::Decode for Decoder {
             series,
             streams,
             is_replay: true,
+            memory: None,
             rejected_before: &rejected_before,
         };
         Ok(decode(frame.signal, encoding.format, &request, &context)?.batches)

@@ -39,6 +39,7 @@ pub(super) fn decode_with(signal: Signal, request: &[u8], limits: &Limits) -> De
         series: &series,
         streams: &streams,
         is_replay: false,
+        memory: None,
         rejected_before: &[],
     };
     decode(signal, Format::Protobuf, request, &context).unwrap()
@@ -196,6 +197,7 @@ fn a_request_of_endless_empty_records_is_refused() {
         series: &series,
         streams: &streams,
         is_replay: false,
+        memory: None,
         rejected_before: &[],
     };
     let error = decode(Signal::Logs, Format::Protobuf, &request, &context).unwrap_err();
@@ -235,6 +237,7 @@ fn decode_anything(bytes: &[u8]) {
         series: &series,
         streams: &streams,
         is_replay: false,
+        memory: None,
         rejected_before: &[],
     };
     for signal in Signal::ALL {
@@ -309,6 +312,7 @@ fn endless_scopes_without_records_are_refused_too() {
         series: &series,
         streams: &streams,
         is_replay: false,
+        memory: None,
         rejected_before: &[],
     };
     let error = decode(Signal::Metrics, Format::Protobuf, &request, &context).unwrap_err();

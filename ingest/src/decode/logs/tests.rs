@@ -159,6 +159,7 @@ fn a_stream_has_one_row_a_day_and_none_if_it_is_known() {
         series: &series,
         streams: &streams,
         is_replay: false,
+        memory: None,
         rejected_before: &[],
     };
     let bytes = prost::Message::encode_to_vec(&request);

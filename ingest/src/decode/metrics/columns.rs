@@ -88,6 +88,7 @@ impl<'c> Sink<'c> {
             return Err(Rejection::new(Reason::TooManySeries, message).into());
         }
         let bytes: usize = labels.clone().map(|(name, value)| name.len() + value.len()).sum();
+        tally.make_entry(self.known, id)?;
         tally.make_rows(1, SERIES_ROW_BYTES)?;
         tally.make_labels(bytes + about.unit.len())?;
         self.series.push(id, labels, about, name, times);

@@ -308,6 +308,7 @@ fn known_series_make_no_rows() {
         series: &series,
         streams: &streams,
         is_replay: false,
+        memory: None,
         rejected_before: &[],
     };
     let again =

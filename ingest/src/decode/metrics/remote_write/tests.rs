@@ -88,6 +88,7 @@ fn try_decode(format: Format, request: &Message) -> Result<Decoded, Error> {
         series: &LabelIndex::default(),
         streams: &LabelIndex::default(),
         is_replay: false,
+        memory: None,
         rejected_before: &[],
     };
     decode(Signal::Metrics, format, &request.0, &context)
