@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use schemas::model::TenantError;
+
 /// What the sender can do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -90,6 +92,16 @@ impl Error {
             ErrorKind::Unavailable => Some(Duration::from_secs(5)),
             _ => None,
         }
+    }
+}
+
+impl From<TenantError> for Error {
+    fn from(error: TenantError) -> Self {
+        let kind = match error {
+            TenantError::Missing => ErrorKind::Unauthenticated,
+            _ => ErrorKind::Invalid,
+        };
+        Self::new(kind, error.to_string())
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use schemas::model::{Signal, TimestampNs};
+use schemas::model::{Signal, TimestampNs, check_tenant, tenant_of};
 use storage::{Appended, Frame, Identity, LabelIndex, Store, Write};
 
 use crate::admit::{Budget, Reason, Rejection, Rejections, Reservation};
@@ -13,7 +13,7 @@ use crate::body::{self, Compression, Encoding, Format};
 use crate::decode::{self, Context, Decoded, Written};
 use crate::error::{Error, ErrorKind};
 use crate::identity;
-use crate::limits::{INLINE_BYTES_MAX, INLINE_COMPRESSED_BYTES_MAX, Limits, TENANT_BYTES_MAX};
+use crate::limits::{INLINE_BYTES_MAX, INLINE_COMPRESSED_BYTES_MAX, Limits};
 use crate::stats::{Counted, Counters, IngestStats};
 use crate::tenants::{Load, TenantLimits, Tenants};
 
@@ -162,16 +162,16 @@ impl Ingest {
         &self.limits
     }
 
-    /// The tenant that a request's `X-Scope-OrgID` names.
-    pub fn tenant<'a>(&self, org_id: Option<&'a str>) -> Result<&'a str, Error> {
+    /// The tenant of a request with these values of `X-Scope-OrgID`; they are ignored while
+    /// multi-tenancy is off.
+    pub fn tenant<'a>(
+        &self,
+        org_ids: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<&'a str, Error> {
         if !self.multi_tenancy {
             return Ok(DEFAULT_TENANT);
         }
-        let Some(tenant) = org_id.filter(|tenant| !tenant.is_empty()) else {
-            return Err(Error::new(ErrorKind::Unauthenticated, "no X-Scope-OrgID was sent"));
-        };
-        check_tenant(tenant)?;
-        Ok(tenant)
+        Ok(tenant_of(org_ids)?)
     }
 
     /// Room for a body that is about to be received.
@@ -348,18 +348,4 @@ fn decode_job(mut job: Job) -> Result<Done, Error> {
     let room = decoded.room.take();
     let body = DecodedBody { decoded, write, _reservation: job.reservation, _room: room };
     Ok(Done::Decoded(Box::new(body)))
-}
-
-/// Tenants become folder names, so their characters are few and `.` and `..` are no names.
-fn check_tenant(tenant: &str) -> Result<(), Error> {
-    let is_valid = |c: char| c.is_ascii_alphanumeric() || "!-_.*'()".contains(c);
-    let is_name = !tenant.is_empty() && tenant != "." && tenant != "..";
-    if is_name && tenant.len() <= TENANT_BYTES_MAX && tenant.chars().all(is_valid) {
-        return Ok(());
-    }
-    let message = format!(
-        "tenant {tenant:.TENANT_BYTES_MAX$?} must be 1 to {TENANT_BYTES_MAX} characters of \
-         A-Z a-z 0-9 ! - _ . * ' ( ) and neither . nor .."
-    );
-    Err(Error::new(ErrorKind::Invalid, message))
 }

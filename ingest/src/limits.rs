@@ -36,8 +36,6 @@ pub(crate) const TARGET_INFO_SAMPLES_MAX: i64 = 64;
 /// Bytes a WAL frame may inflate to when it is replayed: it was accepted once, perhaps under
 /// another configuration, so this is far beyond what is taken from the wire.
 pub(crate) const REPLAY_BYTES_MAX: usize = 1 << 30;
-/// Characters of a tenant's name.
-pub(crate) const TENANT_BYTES_MAX: usize = 150;
 /// Bodies of at least this many bytes are decoded on a blocking thread, so that they do not hold
 /// up the other requests of a worker. Smaller ones take less than a millisecond.
 pub(crate) const INLINE_BYTES_MAX: usize = 64 << 10;

@@ -27,5 +27,7 @@ mod removal;
 mod script;
 mod telemetry;
 mod tenant_limits;
+mod tenants;
+mod tickets;
 mod tidy;
 mod times;

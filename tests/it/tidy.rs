@@ -14,7 +14,7 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
     ("logql", "frontends/logql", &["plan", "schemas"]),
     ("traceql", "frontends/traceql", &["plan", "schemas"]),
     ("api", "frontends/api", &["promql", "logql", "traceql", "exec", "plan", "schemas"]),
-    ("flight", "frontends/flight", &["exec"]),
+    ("flight", "frontends/flight", &["exec", "schemas"]),
     ("server", "frontends/server", &["api", "flight", "ingest", "exec", "storage", "schemas"]),
     // Sees the program from outside only, as its users do.
     ("benches", "benches", &[]),

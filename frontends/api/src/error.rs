@@ -19,6 +19,7 @@ use std::marker::PhantomData;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemas::model::TenantError;
 
 /// What the caller can do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,10 +73,6 @@ impl Error {
         Self::invalid(format!("invalid parameter {name:?}: {why}"))
     }
 
-    pub(crate) fn no_tenant() -> Self {
-        Self::new(ErrorKind::NoTenant, "no org id")
-    }
-
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::NotFound, message)
     }
@@ -115,6 +112,16 @@ impl Error {
     /// The same error with more words before its message.
     pub(crate) fn context(self, before: impl fmt::Display) -> Self {
         Self { message: format!("{before}{}", self.message), ..self }
+    }
+}
+
+impl From<TenantError> for Error {
+    fn from(error: TenantError) -> Self {
+        let kind = match error {
+            TenantError::Missing => ErrorKind::NoTenant,
+            _ => ErrorKind::Invalid,
+        };
+        Self::new(kind, error.to_string())
     }
 }
 

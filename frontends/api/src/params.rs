@@ -5,18 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use bytes::Bytes;
+use schemas::model::{TENANT_HEADER, tenant_of};
 use tokio::time::Instant;
 
 use crate::Api;
 use crate::error::{Dialect, Error, Refusal};
-
-/// The header that names the tenant.
-const TENANT_HEADER: &str = "x-scope-orgid";
-
-/// Longest name of a tenant, in bytes.
-const TENANT_BYTES_MAX: usize = 150;
 
 /// Parameters a request may have; more are refused.
 const PARAMS_MAX: usize = 10_000;
@@ -154,16 +149,8 @@ fn tenant(headers: &HeaderMap, multi_tenant: bool) -> Result<String, Error> {
     if !multi_tenant {
         return Ok(DEFAULT_TENANT.to_owned());
     }
-    let name = headers.get(TENANT_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if name.is_empty() {
-        return Err(Error::no_tenant());
-    }
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!-_.*'()".contains(&byte);
-    if name.len() > TENANT_BYTES_MAX || name == "." || name == ".." || !name.bytes().all(is_allowed)
-    {
-        return Err(Error::invalid(format!("tenant ID {name:?} is not a valid name of a tenant")));
-    }
-    Ok(name.to_owned())
+    let values = headers.get_all(TENANT_HEADER).iter().map(HeaderValue::as_bytes);
+    Ok(tenant_of(values)?.to_owned())
 }
 
 #[cfg(test)]

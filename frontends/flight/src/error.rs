@@ -3,6 +3,7 @@
 use arrow::error::ArrowError;
 use arrow_flight::error::FlightError;
 use exec::ErrorKind;
+use schemas::model::TenantError;
 use tonic::{Code, Status};
 
 /// Why a call fails.
@@ -11,15 +12,9 @@ pub(crate) enum Error {
     /// The engine could not answer.
     #[error("{0}")]
     Query(#[from] exec::Error),
-    /// The call does not say whose data it is about.
-    #[error("no tenant: send the metadata key x-scope-orgid")]
-    NoTenant,
-    /// The tenant's name is empty, too long or not text.
-    #[error("x-scope-orgid must be 1 to {max} visible ASCII characters")]
-    BadTenant {
-        /// Longest name that is accepted, in bytes.
-        max: usize,
-    },
+    /// The call does not say whose data it is about, or in no name that there can be.
+    #[error("{0}")]
+    Tenant(#[from] TenantError),
     /// A ticket or handle that this service did not make.
     #[error("the ticket or handle is not one of ours")]
     BadTicket(#[source] prost::DecodeError),
@@ -45,8 +40,8 @@ impl Error {
                 ErrorKind::Unavailable => Code::Unavailable,
                 ErrorKind::Internal => Code::Internal,
             },
-            Self::NoTenant => Code::Unauthenticated,
-            Self::BadTenant { .. } | Self::BadTicket(_) => Code::InvalidArgument,
+            Self::Tenant(TenantError::Missing) => Code::Unauthenticated,
+            Self::Tenant(_) | Self::BadTicket(_) => Code::InvalidArgument,
             Self::ForeignTicket => Code::PermissionDenied,
             Self::Unsupported(_) => Code::Unimplemented,
             Self::Encode(_) => Code::Internal,

@@ -5,16 +5,11 @@
 
 use prost::Message;
 use prost::bytes::Bytes;
+use schemas::model::{TENANT_HEADER, tenant_of};
 use tonic::metadata::MetadataMap;
 
 use crate::Options;
 use crate::error::Error;
-
-/// Longest name of a tenant, in bytes.
-const TENANT_BYTES_MAX: usize = 150;
-
-/// Metadata key that names the tenant.
-const TENANT_KEY: &str = "x-scope-orgid";
 
 /// A statement of a tenant.
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -48,12 +43,9 @@ pub(crate) fn tenant(metadata: &MetadataMap, options: &Options) -> Result<String
     if !options.multi_tenant {
         return Ok(options.default_tenant.clone());
     }
-    let value = metadata.get(TENANT_KEY).ok_or(Error::NoTenant)?;
-    let bad = Error::BadTenant { max: TENANT_BYTES_MAX };
-    match value.to_str() {
-        Ok(name) if (1..=TENANT_BYTES_MAX).contains(&name.len()) => Ok(name.to_owned()),
-        _ => Err(bad),
-    }
+    let values = metadata.get_all(TENANT_HEADER);
+    let values: Vec<&[u8]> = values.iter().map(|value| value.as_encoded_bytes()).collect();
+    Ok(tenant_of(values)?.to_owned())
 }
 
 #[cfg(test)]

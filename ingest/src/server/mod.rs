@@ -9,10 +9,11 @@ mod remote_write;
 
 use std::sync::Arc;
 
-use ::http::HeaderMap;
+use ::http::{HeaderMap, HeaderValue};
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
+use schemas::model::TENANT_HEADER;
 
 use crate::admit::Reservation;
 use crate::body::too_large;
@@ -25,17 +26,7 @@ pub use remote_write::remote_write_router;
 
 /// The tenant that the headers name.
 fn tenant<'h>(ingest: &Ingest, headers: &'h HeaderMap) -> Result<&'h str, Error> {
-    let Some(value) = headers.get("x-scope-orgid") else {
-        return ingest.tenant(None);
-    };
-    let value = value.to_str().map_err(|error| {
-        Error::with_source(ErrorKind::Invalid, "X-Scope-OrgID is not ASCII", error)
-    });
-    match value {
-        Ok(value) => ingest.tenant(Some(value)),
-        // Ignored as a whole while multi-tenancy is off.
-        Err(error) => ingest.tenant(None).map_err(|_| error),
-    }
+    ingest.tenant(headers.get_all(TENANT_HEADER).iter().map(HeaderValue::as_bytes))
 }
 
 /// The value of a header; empty if it is absent or not ASCII.

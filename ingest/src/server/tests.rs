@@ -361,7 +361,7 @@ async fn tenants_are_told_apart_only_if_there_are_several() {
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     let answer = several.call(&[], frame(0, &message())).await;
     assert_eq!(answer.header("grpc-status"), "16");
-    for tenant in ["..", "a/b", "a|b", &"x".repeat(151)] {
+    for tenant in ["..", "a/b", "a|b", "__mimir_cluster", &"x".repeat(151)] {
         let answer = several.post(&[PROTOBUF, ("x-scope-orgid", tenant)], message()).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{tenant}");
     }

@@ -8,6 +8,7 @@ mod pattern;
 mod quantity;
 mod selector;
 mod signal;
+mod tenant;
 mod time;
 
 pub use attribute::{Attribute, Scope, label_name};
@@ -18,6 +19,7 @@ pub use pattern::{PATTERN_BYTES_MAX, PatternError, Reach, compile_anchored, comp
 pub use quantity::{parse_float, parse_go_duration, parse_size};
 pub use selector::Selector;
 pub use signal::Signal;
+pub use tenant::{TENANT_BYTES_MAX, TENANT_HEADER, TenantError, check_tenant, tenant_of};
 pub use time::{
     NANOS_PER_DAY, NANOS_PER_MILLI, NANOS_PER_SECOND, StepGrid, TimeRange, TimestampNs,
 };

@@ -3,6 +3,7 @@
 use axum::http::HeaderMap;
 
 use super::{Params, tenant};
+use crate::error::ErrorKind;
 
 #[test]
 fn form_and_url_are_merged_and_the_form_wins() {
@@ -36,8 +37,15 @@ fn tenants_are_named_only_where_there_are_several() {
     headers.insert("X-Scope-OrgID", "team-a".parse().unwrap());
     assert_eq!(tenant(&headers, true).unwrap(), "team-a");
     assert_eq!(tenant(&headers, false).unwrap(), "default");
-    for name in ["a/b", "..", "a|b", "a b"] {
+    for name in ["a/b", "..", "a|b", "a b", "__mimir_cluster"] {
         headers.insert("X-Scope-OrgID", name.parse().unwrap());
-        assert!(tenant(&headers, true).is_err(), "{name}");
+        let error = tenant(&headers, true).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{name}");
     }
+    headers.insert("X-Scope-OrgID", "".parse().unwrap());
+    assert_eq!(tenant(&headers, true).unwrap_err().kind(), ErrorKind::NoTenant);
+    headers.insert("X-Scope-OrgID", "a".parse().unwrap());
+    headers.append("X-Scope-OrgID", "b".parse().unwrap());
+    let error = tenant(&headers, true).unwrap_err();
+    assert_eq!(error.to_string(), "multiple org IDs present: a request is about one tenant");
 }

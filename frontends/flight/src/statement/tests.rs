@@ -1,5 +1,6 @@
 //! Handles come back as they went, and only to their tenant.
 
+use schemas::model::TenantError;
 use tonic::metadata::MetadataMap;
 
 use super::{Statement, tenant};
@@ -23,10 +24,19 @@ fn hostile_handles_are_refused() {
 fn the_tenant_comes_from_the_metadata_when_there_are_many() {
     let many = Options { multi_tenant: true, ..Options::default() };
     let mut metadata = MetadataMap::new();
-    assert!(matches!(tenant(&metadata, &many), Err(Error::NoTenant)));
+    assert!(matches!(tenant(&metadata, &many), Err(Error::Tenant(TenantError::Missing))));
     metadata.insert("x-scope-orgid", "blue".parse().unwrap());
     assert_eq!(tenant(&metadata, &many).unwrap(), "blue");
     assert_eq!(tenant(&metadata, &Options::default()).unwrap(), "default");
     metadata.insert("x-scope-orgid", "".parse().unwrap());
-    assert!(matches!(tenant(&metadata, &many), Err(Error::BadTenant { .. })));
+    let refused = tenant(&metadata, &many);
+    assert!(matches!(refused, Err(Error::Tenant(TenantError::Missing))));
+    for name in ["..", "a/b", "a|b", "__mimir_cluster"] {
+        metadata.insert("x-scope-orgid", name.parse().unwrap());
+        assert!(matches!(tenant(&metadata, &many), Err(Error::Tenant(_))), "{name}");
+    }
+    metadata.insert("x-scope-orgid", "blue".parse().unwrap());
+    metadata.append("x-scope-orgid", "red".parse().unwrap());
+    let refused = tenant(&metadata, &many);
+    assert!(matches!(refused, Err(Error::Tenant(TenantError::Several))));
 }

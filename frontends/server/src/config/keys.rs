@@ -40,8 +40,9 @@ const KEYS: &[Key] = &[
         "multi_tenancy",
         Kind::Switch,
         "false",
-        "Whether X-Scope-OrgID names the tenant and is required. If not, the header is ignored \
-         and all data belong to the tenant `default`.",
+        "Whether X-Scope-OrgID names the tenant and is required: 1 to 150 letters, digits and \
+         !-_.*'(), one name a request. If not, the header is ignored and all data belong to the \
+         tenant `default`. There are no passwords: a proxy in front must set the header.",
     ),
     key(
         "limits.records_per_second",
