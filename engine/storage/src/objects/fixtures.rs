@@ -21,6 +21,9 @@ use parking_lot::Mutex;
 
 use super::{Refused, Remote, RequestLimits};
 
+/// When a late put is done: after its sender has sent it again.
+const LATE: Duration = Duration::from_millis(75);
+
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
@@ -32,12 +35,16 @@ pub(crate) enum Fault {
     Stall,
     /// Done, but the answer is lost.
     LoseAnswer,
+    /// A put is done after its sender has given it up; others are never answered.
+    Late,
 }
 
 /// A bucket in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Faulty {
-    pub(crate) memory: InMemory,
+    pub(crate) memory: Arc<InMemory>,
+    /// Requests so far.
+    pub(crate) calls: AtomicUsize,
     /// Faults of the requests to come, the next one first; then all pass.
     pub(crate) script: Mutex<VecDeque<Fault>>,
     /// Ranges of all gets so far.
@@ -77,16 +84,20 @@ impl Faulty {
         }
     }
 
+    fn next(&self) -> Fault {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.script.lock().pop_front().unwrap_or(Fault::Pass)
+    }
+
     async fn apply<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let fault = self.script.lock().pop_front().unwrap_or(Fault::Pass);
-        match fault {
+        match self.next() {
             Fault::Pass => work.await,
             Fault::Refuse(status) => {
                 let (code, message) = ("Code".to_owned(), String::new());
                 let refused = Refused { status, code, message, retry_after: None };
                 Err(Error::Generic { store: "test", source: refused.into() })
             }
-            Fault::Stall => std::future::pending().await,
+            Fault::Stall | Fault::Late => std::future::pending().await,
             Fault::LoseAnswer => {
                 // A request that fails has no answer worth losing.
                 work.await?;
@@ -110,6 +121,15 @@ impl fmt::Display for Faulty {
 impl ObjectStore for Faulty {
     async fn put_opts(&self, at: &Path, body: PutPayload, opts: PutOptions) -> Result<PutResult> {
         self.check_denied(at)?;
+        if matches!(self.script.lock().front(), Some(Fault::Late)) {
+            let (memory, at) = (Arc::clone(&self.memory), at.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(LATE).await;
+                // That it may be refused by now is the point.
+                let _ = memory.put_opts(&at, body, opts).await;
+            });
+            return self.apply(std::future::pending()).await;
+        }
         let answer = self.apply(self.memory.put_opts(at, body, opts)).await?;
         let down = |count: usize| count.checked_sub(1);
         let is_lost = at.as_ref().contains("_delta_log")
@@ -140,10 +160,9 @@ impl ObjectStore for Faulty {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let fault = self.script.lock().pop_front().unwrap_or(Fault::Pass);
         let names = self.memory.list(prefix);
-        match fault {
-            Fault::Stall => futures::stream::pending().boxed(),
+        match self.next() {
+            Fault::Stall | Fault::Late => futures::stream::pending().boxed(),
             // Breaks off in the middle.
             Fault::LoseAnswer => {
                 let lost = Error::Generic { store: "test", source: "connection reset".into() };

@@ -378,11 +378,14 @@ fn listed(meta: &ObjectMeta) -> Listed {
     }
 }
 
+fn ends_before(path: &str, end: u64) -> Error {
+    Error::new(ErrorKind::Damaged, format!("{path}: the object ends before byte {end}"))
+}
+
 fn check_lengths(path: &str, ranges: &[Range<u64>], read: &[Bytes]) -> Result<(), Error> {
     for (range, bytes) in ranges.iter().zip(read) {
         if bytes.len() as u64 != range.end.saturating_sub(range.start) {
-            let message = format!("{path}: the object ends before byte {}", range.end);
-            return Err(Error::new(ErrorKind::Damaged, message));
+            return Err(ends_before(path, range.end));
         }
     }
     Ok(())

@@ -72,6 +72,11 @@ pub(super) fn judge(error: &Error) -> Verdict {
     Verdict::Retry { maybe_done, after: refused.retry_after }
 }
 
+/// Whether a range begins behind the end of its object.
+pub(super) fn is_out_of_range(error: &Error) -> bool {
+    refused(error).is_some_and(|refused| refused.status == 416)
+}
+
 /// Why a request failed, in words: the store's own where it answered, else the innermost cause.
 pub(super) fn cause(error: &Error) -> String {
     if let Some(refused) = refused(error) {

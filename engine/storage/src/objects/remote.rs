@@ -26,7 +26,7 @@ use object_store::{
     PutOptions, PutPayload,
 };
 
-use super::refused::{Verdict, cause, judge};
+use super::refused::{Verdict, cause, is_out_of_range, judge};
 use super::stats::{Meter, RequestKind};
 use super::{Created, Listed};
 use crate::{Error, ErrorKind};
@@ -254,6 +254,10 @@ impl Remote {
                 Ok(Some((bytes, size)))
             }
             Err(ObjectError::NotFound { .. }) => Ok(None),
+            Err(error) if is_out_of_range(&error) => {
+                let message = format!("{}: ends before byte {}", self.url(path), range.start);
+                Err(Error::new(ErrorKind::Damaged, message))
+            }
             Err(error) => Err(self.refuse(RequestKind::Get, path, error)),
         }
     }

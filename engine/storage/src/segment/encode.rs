@@ -159,7 +159,10 @@ fn is_gradual(name: &str) -> bool {
 }
 
 pub(super) fn failed(error: ParquetError) -> Error {
-    let kind = kind_of_cause(&error).unwrap_or(ErrorKind::Internal);
+    // The last write tells its cause as text only, and fails for nothing but its sink.
+    let is_of_sink = error.to_string().contains("fail to get inner writer");
+    let otherwise = if is_of_sink { ErrorKind::Unavailable } else { ErrorKind::Internal };
+    let kind = kind_of_cause(&error).unwrap_or(otherwise);
     Error::with_source(kind, format!("rows cannot be encoded: {error}"), error)
 }
 

@@ -1,5 +1,7 @@
 //! What is acknowledged is read exactly once, whatever happens to the process.
 
+mod faults;
+
 use std::collections::BTreeSet;
 
 use arrow::array::AsArray;
