@@ -10,6 +10,7 @@
 mod accounting;
 mod api;
 mod ask;
+mod bucket;
 mod clients;
 mod conformance;
 mod conformance_logql;
@@ -23,6 +24,8 @@ mod program;
 mod queries;
 mod remote_write;
 mod removal;
+#[path = "../src/s3/mod.rs"]
+mod s3;
 #[path = "../src/script/mod.rs"]
 mod script;
 mod telemetry;
