@@ -11,6 +11,7 @@ mod accounting;
 mod api;
 mod ask;
 mod bucket;
+mod attributes;
 mod clients;
 mod conformance;
 mod conformance_logql;

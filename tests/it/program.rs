@@ -106,6 +106,11 @@ impl Program {
         }
     }
 
+    /// The id of the process that was started last.
+    pub(crate) fn child_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether the process that was started last still lives.
     pub(crate) fn lives(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()

@@ -30,6 +30,8 @@ use crate::table::provider::SnapshotTable;
 use crate::views::IndexTable;
 use crate::{Error, ErrorKind, Session, views};
 
+mod whole;
+
 /// The catalog that unqualified names are looked up in.
 pub(crate) const CATALOG: &str = "siglake";
 /// The schema that unqualified names are looked up in: the views.
@@ -127,8 +129,17 @@ impl Session {
             .with_runtime_env(runtime)
             .build();
         let context = SessionContext::new_with_state(state);
+        let mut calls = Vec::new();
+        for (table, prefix, alias) in [(Table::Logs, "log", "l"), (Table::Spans, "span", "p")] {
+            for (function, call, column) in whole::functions(&snapshot.layout(table), alias) {
+                context.register_udf(function);
+                calls.push((format!("{{{prefix}:{column}}}"), call));
+            }
+        }
         for (name, definition) in views::DEFINITIONS {
-            let plan = context.state().create_logical_plan(definition).await;
+            let whole = |text: String, (place, call): &(String, String)| text.replace(place, call);
+            let definition = calls.iter().fold((*definition).to_owned(), whole);
+            let plan = context.state().create_logical_plan(&definition).await;
             let view = ViewTable::new(plan.map_err(from_datafusion)?, None);
             public.register_table((*name).to_owned(), Arc::new(view)).map_err(from_datafusion)?;
         }

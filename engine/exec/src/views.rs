@@ -21,7 +21,8 @@ use crate::operators::label_maps;
 /// The views, in the order in which [`DEFINITIONS`] may build on each other.
 pub(crate) const NAMES: &[&str] = &["metrics", "logs", "spans", "traces"];
 
-/// Each view with its definition.
+/// Each view with its definition; what stands in braces is the whole object of attributes, those
+/// with columns of their own included.
 pub(crate) const DEFINITIONS: &[(&str, &str)] = &[
     (
         "metrics",
@@ -37,7 +38,7 @@ pub(crate) const DEFINITIONS: &[(&str, &str)] = &[
         "SELECT arrow_cast(l.time_unix_nano, 'Timestamp(Nanosecond, None)') AS time, \
          s.service_name, arrow_cast(l.severity_text, 'Utf8') AS severity_text, l.severity_number, \
          l.body, encode(arrow_cast(l.trace_id, 'Binary'), 'hex') AS trace_id, \
-         encode(arrow_cast(l.span_id, 'Binary'), 'hex') AS span_id, l.attributes, \
+         encode(arrow_cast(l.span_id, 'Binary'), 'hex') AS span_id, {log:attributes} AS attributes, \
          s.labels, s.resource_attributes, l.stream_id, l.time_unix_nano \
          FROM lake.logs l LEFT JOIN lake.streams s ON l.stream_id = s.stream_id",
     ),
@@ -52,13 +53,13 @@ pub(crate) const DEFINITIONS: &[(&str, &str)] = &[
          WHEN 4 THEN 'producer' WHEN 5 THEN 'consumer' ELSE 'unspecified' END AS kind, \
          duration_nano, \
          CASE status_code WHEN 1 THEN 'ok' WHEN 2 THEN 'error' ELSE 'unset' END AS status, \
-         status_message, attributes, \
-         arrow_cast(resource_attributes, 'Utf8') AS resource_attributes, \
+         status_message, {span:attributes} AS attributes, \
+         {span:resource_attributes} AS resource_attributes, \
          arrow_cast(scope_name, 'Utf8') AS scope_name, events, links, \
          arrow_cast(\"span.http.request.method\", 'Utf8') AS http_request_method, \
          \"span.http.response.status_code\" AS http_response_status_code, \
          arrow_cast(\"span.http.route\", 'Utf8') AS http_route, \
-         start_time_unix_nano FROM lake.spans",
+         start_time_unix_nano FROM lake.spans p",
     ),
     (
         "traces",
