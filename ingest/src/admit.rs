@@ -45,7 +45,7 @@ pub(crate) enum Reason {
 
 impl Reason {
     /// Every reason, in a fixed order.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::TooOld,
         Self::TooFarAhead,
         Self::NotUtf8,

@@ -53,9 +53,8 @@ async fn send(program: &Program, base_ns: u64, numbers: Range<u64>) {
     let gauge = telemetry::gauge("numbers", numbers.clone().map(point).collect());
     program.send("metrics", &telemetry::metrics("shop", vec![gauge])).await;
     // An id of nothing but zeros is invalid.
-    let span = |number: u64| {
-        telemetry::span(u128::from(number) + 1, number + 1, 0, "buy", time(number))
-    };
+    let span =
+        |number: u64| telemetry::span(u128::from(number) + 1, number + 1, 0, "buy", time(number));
     program.send("traces", &telemetry::spans("shop", numbers.map(span).collect())).await;
 }
 

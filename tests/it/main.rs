@@ -10,8 +10,8 @@
 mod accounting;
 mod api;
 mod ask;
-mod bucket;
 mod attributes;
+mod bucket;
 mod clients;
 mod conformance;
 mod conformance_logql;

@@ -71,17 +71,7 @@ pub(crate) async fn open(disk: Arc<dyn Disk>, mut options: StoreOptions) -> Resu
     disk.create_folder(&folder).map_err(failed)?;
     let lock = wait_for_lock(&options.data_dir).await?;
     let writer = writer_name(&options.data_dir)?;
-    let objects = match &options.objects {
-        Some(remote) => {
-            let (cache, budget) = (&options.cache, &options.budget);
-            let folder = options.data_dir.join("cache");
-            Objects::remote(remote.clone()).with_cache(cache, &folder, budget).await?
-        }
-        None => match &options.lake_dir {
-            Some(folder) => Objects::local(folder)?,
-            None => Objects::local(&options.data_dir.join("lake"))?,
-        },
-    };
+    let objects = objects(&options).await?;
     let dedup = Window::new(options.dedup_window, options.dedup_requests_max, 1);
     let dedup_log = DedupLog::open(Arc::clone(&disk), options.data_dir.join("dedup"))?;
     dedup_log.load(&dedup)?;
@@ -130,6 +120,21 @@ pub(crate) async fn open(disk: Arc<dyn Disk>, mut options: StoreOptions) -> Resu
         applied,
         lock,
     })
+}
+
+/// Where the lake lies: in a bucket with a cache before it, or in a folder.
+async fn objects(options: &StoreOptions) -> Result<Objects, Error> {
+    match &options.objects {
+        Some(remote) => {
+            let (cache, budget) = (&options.cache, &options.budget);
+            let folder = options.data_dir.join("cache");
+            Objects::remote(remote.clone()).with_cache(cache, &folder, budget).await
+        }
+        None => match &options.lake_dir {
+            Some(folder) => Objects::local(folder),
+            None => Objects::local(&options.data_dir.join("lake")),
+        },
+    }
 }
 
 /// Holds the folder as [`lock`] does; waits a moment for one who is about to let go of it.
