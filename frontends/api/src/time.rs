@@ -37,7 +37,9 @@ pub(crate) fn parse_loki_instant(text: &str) -> Option<TimestampNs> {
         return from_seconds(seconds);
     }
     match text.parse::<i64>() {
-        Ok(seconds) if text.len() <= 10 => Some(seconds * NANOS_PER_SECOND),
+        Ok(seconds) if text.len() <= 10 => {
+            Some(seconds.saturating_mul(NANOS_PER_SECOND).clamp(-INSTANT_MAX_NS, INSTANT_MAX_NS))
+        }
         Ok(nanos) => Some(nanos.clamp(-INSTANT_MAX_NS, INSTANT_MAX_NS)),
         Err(_) => parse_rfc3339(text),
     }

@@ -442,36 +442,6 @@ const KEYS: &[Key] = &[
         "Parts in which larger objects are sent; S3 takes 5 MiB at least and 10,000 of them. \
          Larger ones cost fewer requests and more memory.",
     ),
-    key(
-        "memory.budget",
-        Kind::Memory,
-        "60%",
-        "Memory that requests, memtables, indexes, queries, compaction and caches may hold \
-         together, in bytes or as a part of what the machine, the control group and the resource \
-         limits leave to the process; 64MiB at least. Work beyond it waits on disk or is refused \
-         with 429 or 503. The rest is for the allocator, code and stacks.",
-    ),
-    key(
-        "memory.limit",
-        Kind::Size,
-        "0",
-        "Memory that the machine is taken to leave to the process; 0: what the machine, the \
-         control group and the resource limits tell. Above 80% of it new work is refused.",
-    ),
-    key(
-        "memory.ingest",
-        Kind::Percent,
-        "30%",
-        "Part of memory.budget that requests being received and decoded may hold; a third of it \
-         is kept for them.",
-    ),
-    key(
-        "memory.memtable",
-        Kind::Percent,
-        "50%",
-        "Part of memory.budget that rows which are not yet in segments may hold, with their \
-         copies while they are sorted and encoded; 20% are kept for them.",
-    ),
 ];
 
 /// The key of this path.

@@ -1,9 +1,39 @@
-//! Keys of what queries may use.
+//! Keys of memory and of what queries may use.
 
 use super::{Key, Kind, key};
 
-/// Keys that stand behind those of storage and memory.
+/// Keys that stand behind those of storage.
 pub(super) const KEYS: &[Key] = &[
+    key(
+        "memory.budget",
+        Kind::Memory,
+        "60%",
+        "Memory that requests, memtables, indexes, queries, compaction and caches may hold \
+         together, in bytes or as a part of what the machine, the control group and the resource \
+         limits leave to the process; 64MiB at least. Work beyond it waits on disk or is refused \
+         with 429 or 503. The rest is for the allocator, code and stacks.",
+    ),
+    key(
+        "memory.limit",
+        Kind::Size,
+        "0",
+        "Memory that the machine is taken to leave to the process; 0: what the machine, the \
+         control group and the resource limits tell. Above 80% of it new work is refused.",
+    ),
+    key(
+        "memory.ingest",
+        Kind::Percent,
+        "30%",
+        "Part of memory.budget that requests being received and decoded may hold; a third of it \
+         is kept for them.",
+    ),
+    key(
+        "memory.memtable",
+        Kind::Percent,
+        "50%",
+        "Part of memory.budget that rows which are not yet in segments may hold, with their \
+         copies while they are sorted and encoded; 20% are kept for them.",
+    ),
     key(
         "memory.index",
         Kind::Percent,
