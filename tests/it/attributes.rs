@@ -78,7 +78,8 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 
 /// Everything that is asked, with its answer.
 async fn answers(program: &Program, base_ns: u64) -> Vec<(String, Value)> {
-    let (start, end) = (base_ns - SECOND_NS, base_ns + 10 * SECOND_NS);
+    // A step of a minute has its second point behind the last row.
+    let (start, end) = (base_ns - SECOND_NS, base_ns + 60 * SECOND_NS);
     let mut answers = Vec::new();
     for query in [
         r#"{service_name="shop"} | rare="r""#,

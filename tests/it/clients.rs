@@ -145,7 +145,9 @@ fn install_python() -> Result<PathBuf, String> {
     let folder = test.ancestors().nth(3).unwrap().join("clients-venv");
     let python = folder.join("bin/python");
     let requirements = root().join("tests/clients/requirements.txt");
-    let wanted = std::fs::read_to_string(&requirements).unwrap();
+    // Its scripts name the folder, so a copy of it elsewhere is of no use.
+    let mut wanted = std::fs::read_to_string(&requirements).unwrap();
+    wanted.push_str(&format!("\n# {}\n", folder.display()));
     let installed = folder.join("installed.txt");
     if std::fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
         return Ok(python);
@@ -156,7 +158,7 @@ fn install_python() -> Result<PathBuf, String> {
         let errors = String::from_utf8_lossy(&output.stderr);
         if output.status.success() { Ok(()) } else { Err(format!("{arguments:?}: {errors}")) }
     };
-    call(Path::new("python3"), &["-m", "venv", folder.to_str().unwrap()])?;
+    call(Path::new("python3"), &["-m", "venv", "--clear", folder.to_str().unwrap()])?;
     let requirements = requirements.to_str().unwrap();
     let pip =
         ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements];

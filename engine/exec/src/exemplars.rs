@@ -13,7 +13,8 @@ use plan::node::{Query, Scan};
 use schemas::model::{Labels, NANOS_PER_MILLI, Signal, TimeRange};
 use schemas::tables::{Table, columns};
 
-use crate::lower::{self, Context, from_datafusion};
+use crate::error::from_datafusion;
+use crate::lower::{self, Context};
 use crate::pipeline::attribute_labels;
 use crate::session::{BatchStream, execute};
 use crate::table::{Attributes, ScanRequest, scan, union};

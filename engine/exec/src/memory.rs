@@ -18,7 +18,7 @@ use datafusion::execution::memory_pool::{
 use parking_lot::Mutex;
 use storage::{Budget, Reservation, Use};
 
-use crate::lower::from_datafusion;
+use crate::error::from_datafusion;
 use crate::{Error, ErrorKind};
 
 /// Consumers that an error about exhausted memory names.

@@ -27,7 +27,8 @@ use storage::{Reservation, Store, Use};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::lower::{self, Context, from_datafusion};
+use crate::error::from_datafusion;
+use crate::lower::{self, Context};
 use crate::memory::QueryMemory;
 use crate::operators::SeriesOutputExec;
 use crate::output::{OutputKind, QueryOutput, QueryStats};

@@ -23,7 +23,7 @@ use schemas::model::Signal;
 use schemas::tables::Table;
 use storage::Snapshot;
 
-use crate::lower::from_datafusion;
+use crate::error::from_datafusion;
 use crate::memory::QueryMemory;
 use crate::output::{OutputKind, QueryOutput, QueryStats};
 use crate::table::provider::SnapshotTable;

@@ -14,7 +14,7 @@ use schemas::model::{METRIC_NAME, Signal, TimeRange};
 use storage::{SeriesEntry, Snapshot};
 
 use crate::Error;
-use crate::lower::from_datafusion;
+use crate::error::from_datafusion;
 use crate::memory::{Held, QueryMemory};
 use crate::operators::label_maps;
 

@@ -25,10 +25,10 @@ use std::sync::Arc;
 
 use datafusion::execution::TaskContext;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use parquet::errors::ParquetError;
 use schemas::model::{CompiledMatcher, TimeRange};
 use storage::{LabelIndex, SeriesEntry, Snapshot};
 
+use crate::error::from_datafusion;
 use crate::memory::{Held, QueryMemory};
 use crate::output::QueryStats;
 use crate::roster::Roster;
@@ -88,89 +88,4 @@ const LABELS_EXPECTED: usize = 10;
 /// An error for a plan that no language should have made.
 pub(crate) fn impossible(what: &str) -> Error {
     Error::new(ErrorKind::Internal, format!("a plan with {what} cannot be run"))
-}
-
-/// What the lake said, if that is the cause: it can be asked again, which a bug of ours cannot.
-fn of_the_lake(error: &datafusion::error::DataFusionError) -> Option<Error> {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(inner) = cause {
-        if let Some(inner) = inner.downcast_ref::<storage::Error>() {
-            let kind = match inner.kind() {
-                storage::ErrorKind::Unavailable => ErrorKind::Unavailable,
-                storage::ErrorKind::Limit => ErrorKind::Limit,
-                _ => ErrorKind::Internal,
-            };
-            return Some(Error::new(kind, format!("the lake cannot be read: {inner}")));
-        }
-        cause = inner.source();
-    }
-    // The reader of Parquet metadata keeps the text of an error only; it names our store.
-    let text = error.strip_backtrace();
-    let (_, said) = text.split_once("Generic lake error: ")?;
-    let message = format!("the lake cannot be read: {said}");
-    Some(Error::new(ErrorKind::Unavailable, message))
-}
-
-/// Wraps what DataFusion says; an error of ours inside it comes out again.
-pub(crate) fn from_datafusion(error: datafusion::error::DataFusionError) -> Error {
-    use datafusion::error::DataFusionError as D;
-    if let Some(error) = of_the_lake(&error) {
-        return error;
-    }
-    match error {
-        D::External(inner) => from_external(inner),
-        D::ParquetError(inner) => match *inner {
-            ParquetError::External(inner) => from_external(inner),
-            other => Error::with_source(ErrorKind::Internal, other.to_string(), other),
-        },
-        D::ArrowError(inner, _) => match *inner {
-            arrow::error::ArrowError::ExternalError(inner) => from_external(inner),
-            other => Error::with_source(ErrorKind::Internal, other.to_string(), other),
-        },
-        D::Context(_, inner) => from_datafusion(*inner),
-        D::ResourcesExhausted(message) => {
-            Error::new(ErrorKind::Limit, format!("the query needs too much memory: {message}"))
-        }
-        D::Plan(message) => Error::new(ErrorKind::Invalid, message),
-        error @ (D::SQL(..) | D::SchemaError(..)) => {
-            Error::new(ErrorKind::Invalid, error.strip_backtrace())
-        }
-        D::NotImplemented(message) => Error::new(ErrorKind::Invalid, message),
-        D::Shared(inner) => shared(&inner),
-        D::ObjectStore(inner) => Error::with_source(
-            ErrorKind::Unavailable,
-            format!("the object store did not answer: {inner}"),
-            inner,
-        ),
-        other => Error::with_source(ErrorKind::Internal, other.strip_backtrace(), other),
-    }
-}
-
-/// An error that several operators were told of, which is why it cannot be taken apart.
-fn shared(error: &datafusion::error::DataFusionError) -> Error {
-    use datafusion::error::DataFusionError as D;
-    let text = error.to_string();
-    match error.find_root() {
-        D::ResourcesExhausted(_) => {
-            Error::new(ErrorKind::Limit, format!("the query needs too much memory: {text}"))
-        }
-        D::External(inner) => {
-            let kind = inner.downcast_ref::<Error>().map_or(ErrorKind::Internal, Error::kind);
-            Error::new(kind, text)
-        }
-        _ => Error::new(ErrorKind::Internal, text),
-    }
-}
-
-fn from_external(error: Box<dyn std::error::Error + Send + Sync>) -> Error {
-    match error.downcast::<Error>() {
-        Ok(ours) => *ours,
-        Err(other) => Error::with_source(ErrorKind::Internal, other.to_string(), other),
-    }
-}
-
-impl From<Error> for datafusion::error::DataFusionError {
-    fn from(error: Error) -> Self {
-        Self::External(Box::new(error))
-    }
 }
