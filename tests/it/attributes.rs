@@ -86,7 +86,7 @@ async fn answers(program: &Program, base_ns: u64) -> Vec<(String, Value)> {
         r#"{service_name="shop"} | cart_id="c3" | items="2""#,
         r#"{service_name="shop"} | code="none""#,
         r#"{service_name="shop"} | region="" | vip="true" | items > 3"#,
-        r#"sum by (cart_id) (count_over_time({service_name="shop"} | code >= 201 [1m]))"#,
+        r#"sum by (cart_id) (count_over_time({service_name="shop"} | code >= 201 | __error__="" [1m]))"#,
         r#"sum by (vip) (sum_over_time({service_name="shop"} | price!="0" | unwrap price [1m]))"#,
         r#"sum by (region, http_route) (count_over_time({service_name="shop"} [1m]))"#,
     ] {

@@ -1,3 +1,5 @@
+//! The cause of an error decides what the caller can do.
+
 use std::sync::Arc;
 
 use arrow::error::ArrowError;
