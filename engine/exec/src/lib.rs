@@ -21,6 +21,7 @@ mod metadata;
 mod operators;
 pub mod output;
 mod pipeline;
+mod raw;
 mod roster;
 mod session;
 mod spansets;
@@ -35,8 +36,9 @@ pub use exemplars::Exemplar;
 pub use limits::Limits;
 pub use memory::{Held, QueryMemory};
 pub use output::{OutputKind, QueryOutput, QueryStats};
+pub use raw::{MetricStatistics, RawOutput, RawSeries};
 pub use session::{MetricMetadata, Session, StreamStats};
 pub use storage::{
-    Cancelling, DeletePhase, DeleteReport, DeleteRequest, DeleteSpec, DeleteState, Replaced,
+    Cancelling, Cardinality, DeletePhase, DeleteReport, DeleteRequest, DeleteSpec, DeleteState, Replaced,
     RetentionPlan, RowSelector,
 };

@@ -239,12 +239,12 @@ impl Session {
 
     /// Ends a stream at its first error and at the query's deadline, and holds the query's place
     /// and what memory it keeps until then.
-    pub(crate) fn guard(
+    pub(crate) fn guard<T: Send + 'static>(
         &self,
-        stream: BatchStream,
+        stream: BoxStream<'static, Result<T, Error>>,
         admitted: Admitted,
         memory: QueryMemory,
-    ) -> BatchStream {
+    ) -> BoxStream<'static, Result<T, Error>> {
         let timeout = self.limits.timeout;
         let state = Some((stream, admitted, memory));
         futures::stream::unfold(state, move |state| async move {

@@ -58,7 +58,7 @@ pub use deletes::{
     Deletes, Replaced, RowCondition, RowField, RowSelector,
 };
 pub use error::{Error, ErrorKind};
-pub use index::{LabelIndex, SeriesEntry, SeriesInfo, StreamInfo};
+pub use index::{Cardinality, LabelIndex, SeriesEntry, SeriesInfo, StreamInfo};
 pub use live::Segments;
 pub use objects::{
     Bucket, CacheOptions, CacheStats, ObjectStats, OperationStats, Refused, Remote, RequestKind,

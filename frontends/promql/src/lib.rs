@@ -14,6 +14,7 @@
 mod check;
 mod error;
 mod lower;
+mod outline;
 mod pin;
 mod syntax;
 
@@ -21,6 +22,7 @@ mod syntax;
 mod tests;
 
 pub use error::{Error, ErrorKind};
+pub use outline::Outline;
 
 use plan::node::Query;
 use schemas::model::{Matcher, NANOS_PER_SECOND, StepGrid};
@@ -71,6 +73,12 @@ pub fn format(text: &str) -> Result<String, Error> {
     let expr = syntax::parse(text)?;
     check::check(text, &expr)?;
     Ok(syntax::display(&expr))
+}
+
+/// The tree of a query, for whoever shows it.
+pub fn outline(text: &str) -> Result<Outline, Error> {
+    let expr = syntax::parse(text)?;
+    outline::outline(text, &expr)
 }
 
 /// The query with every selector and subquery that has no `@` fixed to `at_ms`; `None` if its

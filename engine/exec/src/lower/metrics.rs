@@ -69,12 +69,7 @@ pub(crate) fn leaf(
     drop((entries, held));
     let held = ctx.memory.hold("samples");
     held.grow(selected.len() * size_of::<Selected>())?;
-    let read = |table: Table, projection: &[usize]| match selected.is_empty() {
-        true => Ok(Vec::new()),
-        false => samples(table, projection, &selected, selector.range, ctx, &held),
-    };
-    let numbers = read(Table::MetricSamples, &PROJECTION)?;
-    let histograms = read(Table::MetricHistograms, &histogram_projection()?)?;
+    let SampleInputs { numbers, histograms } = inputs(&selected, selector.range, ctx, &held)?;
     let leaf = Leaf {
         selected,
         kernel,
@@ -84,6 +79,30 @@ pub(crate) fn leaf(
         held,
     };
     Ok(Arc::new(SeriesWindowExec::new(numbers, histograms, leaf)))
+}
+
+/// What the samples of some series are read from, as [`SeriesWindowExec::new`] takes it.
+pub(crate) struct SampleInputs {
+    /// Samples that are numbers.
+    pub(crate) numbers: Vec<Arc<dyn ExecutionPlan>>,
+    /// Samples that are native histograms.
+    pub(crate) histograms: Vec<Arc<dyn ExecutionPlan>>,
+}
+
+/// The inputs that hold the samples of series, sorted by key, within a range.
+pub(crate) fn inputs(
+    selected: &[Selected],
+    range: TimeRange,
+    ctx: &Context,
+    held: &Held,
+) -> Result<SampleInputs, Error> {
+    let read = |table: Table, projection: &[usize]| match selected.is_empty() {
+        true => Ok(Vec::new()),
+        false => samples(table, projection, selected, range, ctx, held),
+    };
+    let numbers = read(Table::MetricSamples, &PROJECTION)?;
+    let histograms = read(Table::MetricHistograms, &histogram_projection()?)?;
+    Ok(SampleInputs { numbers, histograms })
 }
 
 /// Positions of the columns of histogram samples.

@@ -36,6 +36,7 @@ use crate::{Error, ErrorKind, Limits};
 
 pub(crate) use logs::stream_stats;
 pub(crate) use matcher::compile;
+pub(crate) use metrics::{SampleInputs, inputs};
 pub(crate) use names::{names, text};
 pub(crate) use rows::rows;
 pub(crate) use series::series;

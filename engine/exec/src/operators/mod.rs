@@ -16,6 +16,7 @@ mod log_rows;
 mod log_window;
 
 mod node;
+mod raw_input;
 mod scalar;
 mod series_input;
 mod series_output;
@@ -34,6 +35,7 @@ pub(crate) use log_rows::{LogRows, Streams};
 pub(crate) use log_window::LogWindowExec;
 pub(crate) use series_output::{SeriesOutputExec, label_maps};
 
+pub(crate) use raw_input::RawInput;
 pub(crate) use scalar::ScalarOfExec;
 pub(crate) use series_window::{Kernel, Leaf, Selected, SeriesWindowExec};
 pub(crate) use tile_window::TileWindowExec;

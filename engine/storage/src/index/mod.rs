@@ -11,6 +11,7 @@
 //! nobody sees it, so a write that fails leaves nothing behind that could be mistaken for stored.
 
 mod bits;
+mod cardinality;
 mod days;
 mod entries;
 mod infos;
@@ -35,6 +36,7 @@ use schemas::model::{CompiledMatcher, Label, Labels, METRIC_NAME, TimeRange};
 use schemas::tables::day_of_ns;
 
 use crate::{Budget, Error, ErrorKind, Use};
+pub use cardinality::Cardinality;
 use entries::{Admission, Entries};
 use rows::Rows;
 use select::Reader;
