@@ -71,21 +71,26 @@ pub struct MetricStatistics {
 }
 
 impl Session {
-    /// The samples within `range` of the series that all matchers accept.
+    /// The samples within `range` of the series that all matchers of one of the selectors accept.
     ///
     /// `Limit` as of any query: series, samples and memory.
     pub async fn raw(
         &self,
         tenant: &str,
-        matchers: &[Matcher],
+        selectors: &[Vec<Matcher>],
         range: TimeRange,
     ) -> Result<RawOutput, Error> {
         let admitted = self.admit().await?;
         let ctx = self.context(tenant);
-        let compiled = lower::compile(matchers)?;
-        let (mut entries, held) = ctx.resolve(&ctx.snapshot.series, &compiled, &range)?;
+        let mut entries = Vec::new();
+        for matchers in selectors {
+            let compiled = lower::compile(matchers)?;
+            let (found, held) = ctx.resolve(&ctx.snapshot.series, &compiled, &range)?;
+            entries.extend(found);
+            ctx.memory.keep(held);
+        }
         entries.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
-        ctx.memory.keep(held);
+        entries.dedup_by_key(|entry| entry.id);
         let histograms = ctx.snapshot.table(Table::MetricHistograms);
         let may_have_histograms =
             !histograms.batches.is_empty() || !histograms.segments_in(&range).is_empty();

@@ -112,6 +112,11 @@ impl Session {
         Ok(Self { store, limits, runtime, state, permits, waiting, _footers: footers })
     }
 
+    /// What one query may use.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Runs a query of any of the three languages.
     pub async fn run(&self, tenant: &str, query: Query) -> Result<QueryOutput, Error> {
         let admitted = self.admit().await?;

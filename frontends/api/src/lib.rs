@@ -32,7 +32,7 @@ mod time;
 use std::sync::Arc;
 
 use axum::Router;
-use schemas::model::{Matcher, Signal};
+use schemas::model::{Matcher, Signal, TimestampNs};
 
 pub use options::ApiOptions;
 pub use stats::{ApiStats, Language, LanguageStats};
@@ -45,6 +45,8 @@ pub struct Api {
     options: ApiOptions,
     tenants: tenants::Tenants,
     counters: Arc<stats::Counters>,
+    /// When it began.
+    started_ns: TimestampNs,
 }
 
 impl Api {
@@ -52,7 +54,8 @@ impl Api {
     pub fn new(session: Arc<exec::Session>, options: ApiOptions) -> Arc<Self> {
         let overrides = options.tenant_overrides.clone();
         let tenants = tenants::Tenants::new(options.tenant_limits, overrides);
-        Arc::new(Self { session, options, tenants, counters: Arc::default() })
+        let started_ns = time::now_ns();
+        Arc::new(Self { session, options, tenants, counters: Arc::default(), started_ns })
     }
 
     /// Queries answered so far, by language.

@@ -27,6 +27,9 @@ pub struct ApiOptions {
     pub lookback: Duration,
     /// Steps of a range query. Default 11,000, as in Prometheus and Loki.
     pub steps_max: u32,
+    /// Bytes of a frame of a streamed remote read; a series with more has several. Default 1 MiB,
+    /// as in Prometheus.
+    pub read_frame_bytes_max: usize,
     /// Log records returned if a request does not say. Default 100.
     pub log_records_default: usize,
     /// Log records a request may ask for. Default 5,000.
@@ -56,6 +59,7 @@ impl Default for ApiOptions {
             timeout: Duration::from_secs(120),
             lookback: Duration::from_secs(300),
             steps_max: 11_000,
+            read_frame_bytes_max: 1 << 20,
             log_records_default: 100,
             log_records_max: 5_000,
             traces_default: 20,

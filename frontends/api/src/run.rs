@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
-use exec::{OutputKind, QueryMemory, QueryOutput, QueryStats};
-use futures::StreamExt;
+use exec::{Held, OutputKind, QueryMemory, QueryOutput, QueryStats, RawOutput, RawSeries};
 use futures::stream::BoxStream;
+use futures::{Stream, StreamExt};
 use plan::node::{Limit, Query};
 use plan::{Node, Shape};
+use schemas::model::{Matcher, TimeRange};
 use tokio::time::{Instant, timeout_at};
 
 use crate::Api;
@@ -50,6 +51,20 @@ impl Api {
         Output::new(output, started, deadline, permit).await
     }
 
+    /// The samples, as they are stored, of the series that one of the selectors selects.
+    pub(crate) async fn raw(
+        &self,
+        tenant: &str,
+        selectors: &[Vec<Matcher>],
+        range: TimeRange,
+        deadline: Instant,
+    ) -> Result<RawSamples, Error> {
+        let permit = self.tenants.enter(tenant)?;
+        let asked = self.session.raw(tenant, selectors, range);
+        let output = before(deadline, asked).await??;
+        Ok(RawSamples { output, deadline, _permit: permit })
+    }
+
     /// Runs a SQL statement and waits for its first batch.
     pub(crate) async fn run_sql(
         &self,
@@ -61,6 +76,43 @@ impl Api {
         let permit = self.tenants.enter(tenant)?;
         let output = before(deadline, self.session.sql(tenant, statement)).await??;
         Output::new(output, started, deadline, permit).await
+    }
+}
+
+/// Stored samples, and the tenant's room for reading them.
+pub(crate) struct RawSamples {
+    output: RawOutput,
+    deadline: Instant,
+    _permit: Permit,
+}
+
+impl RawSamples {
+    /// Whether native histograms may be among them.
+    pub(crate) fn may_have_histograms(&self) -> bool {
+        self.output.may_have_histograms
+    }
+
+    /// A part of the query's memory that holds nothing yet.
+    pub(crate) fn hold(&self, what: &'static str) -> Held {
+        self.output.memory.hold(what)
+    }
+
+    /// The next series; `None` after the last.
+    pub(crate) async fn next(&mut self) -> Option<Result<RawSeries, Error>> {
+        match before(self.deadline, self.output.stream.next()).await {
+            Ok(series) => series.map(|series| series.map_err(Error::from)),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// All series; ends after the first error.
+    pub(crate) fn into_stream(self) -> impl Stream<Item = Result<RawSeries, Error>> {
+        futures::stream::unfold(Some(self), |samples| async move {
+            let mut samples = samples?;
+            let series = samples.next().await?;
+            let rest = series.is_ok().then_some(samples);
+            Some((series, rest))
+        })
     }
 }
 

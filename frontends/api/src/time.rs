@@ -161,6 +161,30 @@ pub(crate) fn write_seconds(out: &mut String, time_ns: TimestampNs) {
     };
 }
 
+/// Appends a time as RFC 3339 in UTC, to the millisecond.
+pub(crate) fn write_rfc3339(out: &mut String, time_ns: TimestampNs) {
+    let (days, of_day) = (time_ns.div_euclid(NANOS_PER_DAY), time_ns.rem_euclid(NANOS_PER_DAY));
+    let (year, month, day) = civil(days);
+    let millis = of_day / NANOS_PER_MILLI;
+    let (seconds, millis) = (millis / 1000, millis % 1000);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    // A String takes all that is written.
+    let _ =
+        write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z");
+}
+
+/// Year, month and day, by Howard Hinnant's civil-from-days formula.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
 /// The times of a grid's steps as [`write_seconds`] has them: every series repeats them.
 #[derive(Debug)]
 pub(crate) struct StepTexts {

@@ -75,6 +75,11 @@ pub fn format(text: &str) -> Result<String, Error> {
     Ok(syntax::display(&expr))
 }
 
+/// The names of all functions, in order.
+pub fn functions() -> impl Iterator<Item = &'static str> {
+    syntax::functions::FUNCTIONS.iter().map(|function| function.name)
+}
+
 /// The tree of a query, for whoever shows it.
 pub fn outline(text: &str) -> Result<Outline, Error> {
     let expr = syntax::parse(text)?;

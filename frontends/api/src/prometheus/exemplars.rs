@@ -1,6 +1,9 @@
 //! `query_exemplars`: measurements with the traces they came from.
 
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use exec::Exemplar;
+use plan::Node;
 use schemas::model::{Labels, NANOS_PER_MILLI, StepGrid};
 
 use super::encode::{success, write_labels};
@@ -17,10 +20,21 @@ pub(super) async fn query_exemplars(ask: Ask) -> Answer {
     let query = promql::query(text, StepGrid::instant(0), &promql::Options::default())
         .map_err(|error| params::query_error(error.into()))?;
     let range = params::range(&ask.params)?;
+    if range.is_empty() {
+        return Err(Error::invalid("end timestamp must not be before start timestamp").into());
+    }
+    if !selects(&query.root) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     let deadline = ask.deadline(None);
     let asked = ask.api.session.exemplars(&ask.tenant, &query, range);
     let found = before(deadline, asked).await?.map_err(Error::from)?;
     Ok(json(success(&encode(&found))))
+}
+
+/// Whether a query has a selector.
+fn selects(node: &Node) -> bool {
+    matches!(node, Node::Scan(_)) || node.inputs().into_iter().any(selects)
 }
 
 fn encode(found: &[(Labels, Vec<Exemplar>)]) -> String {

@@ -8,7 +8,7 @@ use plan::node::{Distinct, DistinctOf, Query, Scan};
 use schemas::model::{Matcher, Selector, Signal};
 
 use super::encode::{Names, success};
-use super::{Answer, Ask, params};
+use super::{Answer, Ask, params, status};
 use crate::error::Error;
 use crate::json::{write_key, write_text};
 use crate::respond::{json, stream_json};
@@ -59,13 +59,18 @@ pub(super) fn selectors(ask: &Ask) -> Result<Vec<Vec<Matcher>>, Error> {
 }
 
 pub(super) async fn metrics(ask: Ask) -> Answer {
-    let limit = params::limit(&ask.params)?.unwrap_or(usize::MAX);
-    let per_metric = match ask.params.integer("limit_per_metric")? {
+    // Here 0 is a limit, and less is none.
+    let limit = status::number(&ask.params, "limit")?.map_or(usize::MAX, at_most);
+    let per_metric = match status::number(&ask.params, "limit_per_metric")? {
         None | Some(0) => usize::MAX,
-        Some(count) => usize::try_from(count).unwrap_or(usize::MAX),
+        Some(count) => at_most(count),
     };
     let metrics = ask.api.session.metric_metadata(&ask.tenant, ask.params.get("metric"));
     Ok(json(success(&metadata(&metrics, limit, per_metric))))
+}
+
+fn at_most(count: i64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// `{"up":[{"type":"gauge","help":"","unit":""}]}`; metrics are sorted by name.

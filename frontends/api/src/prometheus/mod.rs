@@ -5,19 +5,27 @@
 //! | `query`, `query_range` | PromQL |
 //! | `labels`, `label/{name}/values`, `series` | names and label sets |
 //! | `metadata` | type, unit and description of metrics |
-//! | `format_query`, `status/buildinfo` | texts |
+//! | `format_query`, `parse_query` | the query as text and as tree |
 //! | `query_exemplars` | exemplars of the series that a query selects |
+//! | `read` | remote read |
 //! | `admin/tsdb/delete_series`, `admin/tsdb/clean_tombstones` | deleting, if switched on |
-//! | `rules`, `alerts` | nothing yet, well-formed |
+//! | `status/…`, `features` | what the server says of itself |
+//! | `rules`, `alerts`, `targets`, `scrape_pools`, `alertmanagers`, `notifications` | nothing, well-formed |
 //!
-//! `/-/healthy` and `/-/ready` answer as Prometheus does.
+//! Beside them `/federate`, `/version`, and `/-/healthy` and `/-/ready` as of Prometheus. Not
+//! there: `admin/tsdb/snapshot` (`siglake backup` does that), statistics of samples by step
+//! (`stats=all` answers as `stats=true`), `search/…` and `notifications/live`.
 
 mod admin;
 mod encode;
 mod exemplars;
+mod federate;
 mod histograms;
 mod metadata;
 mod params;
+mod remote_read;
+mod status;
+mod texts;
 
 use std::sync::Arc;
 
@@ -30,7 +38,7 @@ use schemas::model::StepGrid;
 
 use crate::error::{Answered, Dialect, Error, ErrorKind};
 use crate::params::Call;
-use crate::respond::{Count, buildinfo, count, json, stream_json};
+use crate::respond::{Count, count, json, stream_json};
 use crate::run::limited;
 use crate::stats::Language;
 use crate::{Api, time};
@@ -83,6 +91,8 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/api/v1/label/{name}/values", get(metadata::values))
         .route("/api/v1/series", get(metadata::series).post(metadata::series))
         .route("/api/v1/metadata", get(metadata::metrics))
+        .route("/api/v1/read", post(remote_read::read))
+        .route("/federate", get(federate::federate))
         .route_layer(from_fn_with_state(state, count))
         .route(
             "/api/v1/admin/tsdb/delete_series",
@@ -92,25 +102,51 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
             "/api/v1/admin/tsdb/clean_tombstones",
             post(admin::clean_tombstones).put(admin::clean_tombstones),
         )
-        .route("/api/v1/format_query", get(format_query).post(format_query))
-        .route("/api/v1/rules", get(async || json(encode::success(r#"{"groups":[]}"#))))
-        .route("/api/v1/alerts", get(async || json(encode::success(r#"{"alerts":[]}"#))))
-        .route("/api/v1/status/buildinfo", get(status_buildinfo))
-        .route("/-/healthy", get(async || "Siglake is Healthy.\n").head(async || ()))
-        .route("/-/ready", get(async || "Siglake is Ready.\n").head(async || ()))
+        .route("/api/v1/format_query", get(texts::format_query).post(texts::format_query))
+        .route("/api/v1/parse_query", get(texts::parse_query).post(texts::parse_query))
+        .merge(status_routes())
         .layer(axum::extract::DefaultBodyLimit::max(api.options.body_bytes_max))
         .with_state(api)
 }
 
+/// What a server says of itself, and of what it does not do.
+fn status_routes() -> Router<Arc<Api>> {
+    let fixed = |data: &'static str| get(move || status::fixed(data));
+    let targets = r#"{"activeTargets":[],"droppedTargets":[],"droppedTargetCounts":{}}"#;
+    let alertmanagers = r#"{"activeAlertmanagers":[],"droppedAlertmanagers":[]}"#;
+    Router::new()
+        .route("/api/v1/rules", get(status::rules))
+        .route("/api/v1/alerts", fixed(r#"{"alerts":[]}"#))
+        .route("/api/v1/alertmanagers", fixed(alertmanagers))
+        .route("/api/v1/targets", fixed(targets))
+        .route("/api/v1/targets/metadata", get(status::targets_metadata))
+        .route("/api/v1/scrape_pools", fixed(r#"{"scrapePools":[]}"#))
+        .route("/api/v1/notifications", fixed("[]"))
+        .route("/api/v1/features", get(status::features))
+        .route("/api/v1/status/buildinfo", get(status::build_information))
+        .route("/api/v1/status/config", fixed(r#"{"yaml":""}"#))
+        .route("/api/v1/status/flags", get(status::flags))
+        .route("/api/v1/status/runtimeinfo", get(status::runtime))
+        .route("/api/v1/status/tsdb", get(status::tsdb))
+        .route("/api/v1/status/walreplay", fixed(r#"{"min":0,"max":0,"current":0}"#))
+        .route("/version", get(status::version))
+        .route("/-/healthy", get(async || "Siglake is Healthy.\n"))
+        .route("/-/ready", get(async || "Siglake is Ready.\n"))
+        .route("/-/reload", post(status::lifecycle).put(status::lifecycle))
+        .route("/-/quit", post(status::lifecycle).put(status::lifecycle))
+}
+
 async fn query(ask: Ask) -> Answer {
-    let params = QueryParams::read(&ask.params, &ask.api.options)?;
+    params::limit(&ask.params)?;
     let at_ns = params::instant(&ask.params, "time")?.unwrap_or_else(time::now_ns);
+    let params = QueryParams::read(&ask.params, &ask.api.options)?;
     answer(&ask, params, StepGrid::instant(at_ns), Form::Instant).await
 }
 
 async fn query_range(ask: Ask) -> Answer {
-    let params = QueryParams::read(&ask.params, &ask.api.options)?;
+    params::limit(&ask.params)?;
     let grid = params::grid(&ask.params, ask.api.options.steps_max)?;
+    let params = QueryParams::read(&ask.params, &ask.api.options)?;
     answer(&ask, params, grid, Form::Range).await
 }
 
@@ -123,17 +159,4 @@ async fn answer(ask: &Ask, params: QueryParams<'_>, grid: StepGrid, form: Form) 
     let envelope = Envelope { limit: params.limit, with_stats: params.stats };
     let results = Results::new(&output.kind, form, grid, envelope)?;
     Ok(stream_json(output, results).await?)
-}
-
-async fn format_query(ask: Ask) -> Answer {
-    let text = ask.params.get("query").unwrap_or_default();
-    let formatted = promql::format(text).map_err(|error| params::query_error(error.into()))?;
-    let mut data = String::new();
-    crate::json::write_text(&mut data, &formatted);
-    Ok(json(encode::success(&data)))
-}
-
-async fn status_buildinfo() -> Response {
-    // No `features`: clients would take a server that has them for Mimir, rules API and all.
-    json(encode::success(&buildinfo(VERSION)))
 }

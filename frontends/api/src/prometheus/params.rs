@@ -1,5 +1,6 @@
 //! Parameters of Prometheus' endpoints; times in seconds become nanoseconds here.
 
+use std::fmt;
 use std::time::Duration;
 
 use schemas::model::{NANOS_PER_MILLI, StepGrid, TimeRange, TimestampNs};
@@ -8,6 +9,9 @@ use crate::ApiOptions;
 use crate::error::{Error, ErrorKind};
 use crate::params::Params;
 use crate::time::{INSTANT_MAX_NS, parse_duration, parse_instant};
+
+/// The bits of the NaN that marks the end of a series.
+pub(super) const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
 
 /// What both kinds of PromQL queries are asked with.
 #[derive(Debug)]
@@ -25,14 +29,22 @@ pub(super) struct QueryParams<'a> {
 
 impl<'a> QueryParams<'a> {
     pub(super) fn read(params: &'a Params, options: &ApiOptions) -> Result<Self, Error> {
-        let lookback = match duration(params, "lookback_delta")? {
-            Some(lookback) if !lookback.is_zero() => lookback,
-            _ => options.lookback,
+        let timeout = duration(params, "timeout")?;
+        let lookback = match params.get("lookback_delta").map(|text| (text, parse_duration(text))) {
+            None => options.lookback,
+            Some((_, Some(nanos))) if nanos > 0 => Duration::from_nanos(nanos.unsigned_abs()),
+            Some((_, Some(_))) => options.lookback,
+            Some((text, None)) => {
+                return Err(Error::invalid(format!(
+                    "error parsing lookback delta duration: \
+                     cannot parse {text:?} to a valid duration"
+                )));
+            }
         };
         Ok(Self {
             text: params.get("query").unwrap_or_default(),
             limit: limit(params)?,
-            timeout: duration(params, "timeout")?,
+            timeout,
             stats: params.get("stats").is_some(),
             options: promql::Options {
                 lookback_ns: i64::try_from(lookback.as_nanos()).unwrap_or(i64::MAX),
@@ -44,23 +56,36 @@ impl<'a> QueryParams<'a> {
 
 /// How many results are wanted; absent and zero stand for all.
 pub(super) fn limit(params: &Params) -> Result<Option<usize>, Error> {
-    match params.integer("limit")? {
-        None | Some(0) => Ok(None),
-        Some(count) => match usize::try_from(count) {
-            Ok(count) => Ok(Some(count)),
-            Err(_) => Err(Error::invalid_parameter("limit", "limit must be non-negative")),
-        },
+    let Some(text) = params.get("limit") else { return Ok(None) };
+    match text.parse::<i64>().map(usize::try_from) {
+        Ok(Ok(0)) => Ok(None),
+        Ok(Ok(count)) => Ok(Some(count)),
+        Ok(Err(_)) => Err(Error::invalid_parameter("limit", "limit must be non-negative")),
+        // In the words of Go's library, which Prometheus passes on.
+        Err(_) => Err(Error::invalid_parameter(
+            "limit",
+            format_args!("strconv.Atoi: parsing {text:?}: invalid syntax"),
+        )),
     }
 }
 
 /// A time; `None` if the parameter is absent.
 pub(super) fn instant(params: &Params, name: &str) -> Result<Option<TimestampNs>, Error> {
+    instant_or(params, name, format_args!("Invalid time value for '{name}': "))
+}
+
+/// The same; `before` opens the error.
+fn instant_or(
+    params: &Params,
+    name: &str,
+    before: fmt::Arguments<'_>,
+) -> Result<Option<TimestampNs>, Error> {
     let Some(text) = params.get(name) else { return Ok(None) };
     match parse_instant(text) {
         Some(instant) => Ok(Some(instant)),
         None => Err(Error::invalid_parameter(
             name,
-            format_args!("cannot parse {text:?} to a valid timestamp"),
+            format_args!("{before}cannot parse {text:?} to a valid timestamp"),
         )),
     }
 }
@@ -92,8 +117,8 @@ pub(super) fn grid(params: &Params, steps_max: u32) -> Result<StepGrid, Error> {
         };
         value.ok_or_else(|| Error::invalid_parameter(name, why))
     };
-    let start_ns = required("start", instant(params, "start")?)?;
-    let end_ns = required("end", instant(params, "end")?)?;
+    let start_ns = required("start", instant_or(params, "start", format_args!(""))?)?;
+    let end_ns = required("end", instant_or(params, "end", format_args!(""))?)?;
     if end_ns < start_ns {
         let why = "end timestamp must not be before start time";
         return Err(Error::invalid_parameter("end", why));
@@ -130,13 +155,13 @@ fn thousands(number: u32) -> String {
     text
 }
 
-/// The range of a metadata question; what is absent reaches to the end of time.
+/// The range of a metadata question; what is absent reaches to the end of time. An end before
+/// the start makes it empty.
 pub(super) fn range(params: &Params) -> Result<TimeRange, Error> {
     let start_ns = instant(params, "start")?.unwrap_or(-INSTANT_MAX_NS);
     let end_ns = instant(params, "end")?.unwrap_or(INSTANT_MAX_NS);
     if end_ns < start_ns {
-        let why = "end timestamp must not be before start time";
-        return Err(Error::invalid_parameter("end", why));
+        return Ok(TimeRange { start_ns, end_ns: start_ns });
     }
     // Both ends belong to Prometheus' ranges, and its times are whole milliseconds.
     Ok(TimeRange { start_ns, end_ns: end_ns + NANOS_PER_MILLI })

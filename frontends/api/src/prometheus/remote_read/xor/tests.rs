@@ -1,0 +1,134 @@
+//! What is packed comes out again, by a reader that knows only the format.
+
+use super::*;
+
+/// Reads bits one by one.
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn bits(&mut self, count: u32) -> u64 {
+        let mut number = 0;
+        for _ in 0..count {
+            let bit = self.bytes[self.at / 8] >> (7 - self.at % 8) & 1;
+            number = number << 1 | u64::from(bit);
+            self.at += 1;
+        }
+        number
+    }
+
+    fn varint(&mut self) -> u64 {
+        let (mut number, mut shift) = (0, 0);
+        loop {
+            let byte = self.bits(8);
+            number |= (byte & 0x7F) << shift;
+            if byte < 0x80 {
+                return number;
+            }
+            shift += 7;
+        }
+    }
+
+    fn change(&mut self) -> i64 {
+        let mut ones = 0;
+        while ones < 4 && self.bits(1) == 1 {
+            ones += 1;
+        }
+        match ones {
+            0 => 0,
+            1 => self.signed(14),
+            2 => self.signed(17),
+            3 => self.signed(20),
+            _ => self.bits(64) as i64,
+        }
+    }
+
+    fn signed(&mut self, width: u32) -> i64 {
+        let number = self.bits(width) as i64;
+        if number > 1 << (width - 1) { number - (1 << width) } else { number }
+    }
+}
+
+fn unpack(data: &[u8]) -> Vec<(i64, u64)> {
+    let mut reader = Reader { bytes: data, at: 0 };
+    let count = reader.bits(16);
+    let mut samples = Vec::new();
+    let (mut time, mut difference, mut value) = (0_i64, 0_i64, 0_u64);
+    let (mut leading, mut length) = (0, 0);
+    for at in 0..count {
+        match at {
+            0 => {
+                let raw = reader.varint();
+                time = (raw >> 1) as i64 ^ -((raw & 1) as i64);
+            }
+            1 => difference = reader.varint() as i64,
+            _ => difference = difference.wrapping_add(reader.change()),
+        }
+        if at == 0 {
+            value = reader.bits(64);
+        } else {
+            time = time.wrapping_add(difference);
+            if reader.bits(1) == 1 {
+                if reader.bits(1) == 1 {
+                    leading = reader.bits(5) as u32;
+                    length = reader.bits(6) as u32;
+                    length = if length == 0 { 64 } else { length };
+                }
+                value ^= reader.bits(length) << (64 - leading - length);
+            }
+        }
+        samples.push((time, value));
+    }
+    samples
+}
+
+fn check(samples: &[(i64, f64)]) {
+    let packed: Vec<Chunk> = chunks(samples).collect();
+    let unpacked: Vec<(i64, u64)> = packed.iter().flat_map(|chunk| unpack(&chunk.data)).collect();
+    let wanted: Vec<(i64, u64)> =
+        samples.iter().map(|(time, value)| (*time, value.to_bits())).collect();
+    assert_eq!(unpacked, wanted);
+    assert_eq!(packed.len(), samples.len().div_ceil(SAMPLES_PER_CHUNK));
+}
+
+#[test]
+fn what_is_packed_comes_out_again() {
+    check(&[]);
+    check(&[(-5, f64::NAN)]);
+    let steady: Vec<(i64, f64)> = (0..1000).map(|at| (at * 15_000, at as f64 * 0.1)).collect();
+    check(&steady);
+    let values = [0.0, -0.0, f64::INFINITY, f64::from_bits(0x7ff0_0000_0000_0002), 1e-300, 1.0];
+    // Changes of the difference around the widths that tell them.
+    let mut time = 1_767_225_600_000;
+    let mut difference = 1_i64 << 33;
+    let mut odd = Vec::new();
+    for (at, width) in [13, 14, 16, 17, 19, 20, 21, 30].into_iter().enumerate() {
+        for change in [(1 << (width - 1)) - 1, 1 << (width - 1), (1 << (width - 1)) + 1] {
+            for change in [change, -change] {
+                difference += change;
+                time += difference;
+                odd.push((time, values[at % values.len()] + change as f64));
+            }
+        }
+    }
+    check(&odd);
+}
+
+#[test]
+fn bytes_are_those_of_prometheus() {
+    // Made by hand from the description of the format: times 1000, 2000, 3000; values 1, 1, 2.
+    let chunk = pack(&[(1_000, 1.0), (2_000, 1.0), (3_000, 2.0)]);
+    let one = 1.0_f64.to_bits().to_be_bytes();
+    let mut wanted = vec![0, 3, 0xD0, 0x0F];
+    wanted.extend(one);
+    // 1000 as a varint, then: value as before; no change; another value, whose first differing
+    // bit is the second one, 11 of them.
+    wanted.extend([0xE8, 0x07]);
+    let difference = 1.0_f64.to_bits() ^ 2.0_f64.to_bits();
+    assert_eq!((difference.leading_zeros(), difference.trailing_zeros()), (1, 52));
+    // 0 | 0 | 1 1 00001 001011 11111111111 -> 26 bits
+    wanted.extend([0b0011_0000, 0b1001_0111, 0b1111_1111, 0b1100_0000]);
+    assert_eq!(chunk, wanted);
+}
