@@ -39,6 +39,6 @@ pub use output::{OutputKind, QueryOutput, QueryStats};
 pub use raw::{MetricStatistics, RawOutput, RawSeries};
 pub use session::{MetricMetadata, Session, StreamStats};
 pub use storage::{
-    Cancelling, Cardinality, DeletePhase, DeleteReport, DeleteRequest, DeleteSpec, DeleteState, Replaced,
-    RetentionPlan, RowSelector,
+    Cancelling, Cardinality, DeletePhase, DeleteReport, DeleteRequest, DeleteSpec, DeleteState,
+    Replaced, RetentionPlan, RowSelector,
 };
