@@ -16,6 +16,7 @@ mod ingest;
 mod layout;
 mod load;
 mod machine;
+mod promql;
 mod query;
 mod replay;
 mod server;
@@ -72,7 +73,12 @@ enum Command {
         #[command(flatten)]
         args: catalog::CatalogArgs,
     },
-    /// Everything of the above but replay and catalog.
+    /// PromQL beside Prometheus and VictoriaMetrics, on the same samples.
+    Promql {
+        #[command(flatten)]
+        args: promql::PromqlArgs,
+    },
+    /// Everything of the above but replay, catalog and promql.
     All {
         #[command(flatten)]
         load: LoadArgs,
@@ -125,6 +131,7 @@ async fn main() -> io::Result<()> {
         Command::Query { load, runs } => query::run(&mut out, &load, runs).await,
         Command::Replay { replay } => replay::run(&mut out, &replay).await,
         Command::Catalog { args } => catalog::run(&mut out, &args).await,
+        Command::Promql { args } => promql::run(&mut out, &args).await,
         Command::All { load, runs } => {
             for signal in Signal::ALL {
                 ingest::run(&mut out, signal, &load).await?;
