@@ -8,6 +8,24 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
+    /// The sum of one value.
+    pub(crate) fn of(value: f64) -> Self {
+        Self { sum: value, lost: 0.0 }
+    }
+
+    /// The sum of this and another sum: what both lost stays lost. Equal to adding the other's
+    /// values one by one, but for rounding of what is lost, as long as nothing overflows.
+    pub(crate) fn join(mut self, next: Self) -> Self {
+        self.add(next.sum);
+        self.lost += next.lost;
+        self
+    }
+
+    /// The sum divided by a number of values, as [`Mean`] does it.
+    pub(crate) fn mean(&self, count: f64) -> f64 {
+        self.sum / count + self.lost / count
+    }
+
     /// Adds one value.
     pub(crate) fn add(&mut self, value: f64) {
         add(&mut self.sum, &mut self.lost, value);
@@ -95,6 +113,19 @@ impl Moments {
         add(&mut self.mean, &mut self.mean_lost, delta / self.count);
         let delta_after = value - (self.mean + self.mean_lost);
         add(&mut self.squares, &mut self.squares_lost, delta * delta_after);
+    }
+
+    /// The moments of these and other values (Chan, Golub, LeVeque): equal to adding the others
+    /// one by one, but for rounding.
+    pub(crate) fn join(self, next: Self) -> Self {
+        let count = self.count + next.count;
+        let delta = (next.mean - self.mean) + (next.mean_lost - self.mean_lost);
+        let mut joined = Self { count, ..self };
+        add(&mut joined.mean, &mut joined.mean_lost, delta * (next.count / count));
+        add(&mut joined.squares, &mut joined.squares_lost, next.squares + next.squares_lost);
+        let between = delta * delta * (self.count * next.count / count);
+        add(&mut joined.squares, &mut joined.squares_lost, between);
+        joined
     }
 
     /// Population variance; `None` without values.

@@ -2,6 +2,7 @@
 
 use plan::node::WindowFunction;
 
+use super::sliding::Counts;
 use super::{Output, Samples, Windows};
 
 /// Gaps at the window's edges up to this many mean distances are extrapolated over in full.
@@ -123,9 +124,10 @@ fn pairs(
     output: &mut Output<'_>,
     counts: impl Fn(f64, f64) -> bool,
 ) {
+    let values = samples.values;
+    let counted = Counts::new(values.len(), |at| at > 0 && counts(values[at - 1], values[at]));
     windows.for_each(samples.times, |k, lo, hi, _| {
-        let window = &samples.values[lo..hi];
-        let count = window.windows(2).filter(|pair| counts(pair[0], pair[1])).count();
-        output.set(k, (lo < hi).then_some(count as f64));
+        let count = f64::from(counted.within((lo + 1).min(hi), hi));
+        output.set(k, (lo < hi).then_some(count));
     });
 }

@@ -11,7 +11,9 @@
 
 mod counter;
 mod mixed;
+mod ranked;
 mod regression;
+mod sliding;
 mod values;
 
 use plan::node::WindowFunction;
@@ -34,6 +36,13 @@ pub(crate) struct Samples<'a> {
     pub(crate) times: &'a [i64],
     /// One for each time.
     pub(crate) values: &'a [f64],
+}
+
+impl Samples<'_> {
+    /// The time of a sample in seconds.
+    fn seconds(&self, windows: &Windows, at: usize) -> f64 {
+        windows.seconds(self.times[at])
+    }
 }
 
 /// Where the windows lie.
@@ -71,6 +80,11 @@ impl Windows {
             window(k, lo, hi, end);
             end = end.saturating_add(self.step);
         }
+    }
+
+    /// Whether a sample is in more than two windows or so.
+    fn overlap_much(&self) -> bool {
+        self.step == 0 || self.range / self.step >= 2
     }
 
     /// The k-th step.
@@ -141,26 +155,36 @@ pub(crate) fn evaluate(
         }
         F::PerSecond | F::BytesPerSecond => {
             let range = windows.seconds(windows.range);
-            values::each(samples, windows, output, |window| values::sum(window) / range);
+            values::sum(samples, windows, output, |sum| sum / range);
         }
-        F::Sum | F::Bytes => values::each(samples, windows, output, values::sum),
-        F::Avg => values::each(samples, windows, output, values::avg),
-        F::Min => values::each(samples, windows, output, values::min),
-        F::Max => values::each(samples, windows, output, values::max),
+        F::Sum | F::Bytes => values::sum(samples, windows, output, |sum| sum),
+        F::Avg => values::avg(samples, windows, output),
+        F::Min => {
+            values::least(samples, windows, |k, at| output.set(k, Some(samples.values[at])));
+        }
+        F::Max => {
+            values::greatest(samples, windows, |k, at| output.set(k, Some(samples.values[at])));
+        }
         F::Count => values::each(samples, windows, output, |window| window.len() as f64),
         F::Present | F::Absent(_) => values::each(samples, windows, output, |_| 1.0),
         F::Last => values::each(samples, windows, output, |window| window[window.len() - 1]),
         F::First => values::each(samples, windows, output, |window| window[0]),
         F::Quantile(phi) => values::quantile(*phi, samples, windows, output),
         F::Mad => values::mad(samples, windows, output),
-        F::Stdvar => values::each(samples, windows, output, values::variance),
-        F::Stddev => {
-            values::each(samples, windows, output, |window| values::variance(window).sqrt())
-        }
+        F::Stdvar => values::variance(samples, windows, output, |variance| variance),
+        F::Stddev => values::variance(samples, windows, output, f64::sqrt),
         F::TimeOfFirst => values::time_of(samples, windows, output, |_| 0),
         F::TimeOfLast => values::time_of(samples, windows, output, |window| window.len() - 1),
-        F::TimeOfMin => values::time_of(samples, windows, output, values::at_min),
-        F::TimeOfMax => values::time_of(samples, windows, output, values::at_max),
+        F::TimeOfMin => {
+            values::least(samples, windows, |k, at| {
+                output.set(k, Some(samples.seconds(windows, at)))
+            });
+        }
+        F::TimeOfMax => {
+            values::greatest(samples, windows, |k, at| {
+                output.set(k, Some(samples.seconds(windows, at)));
+            });
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Functions of a window's values alone.
 
+use super::ranked::Ranked;
+use super::sliding::{Greatest, Least, folded, slide};
 use super::{Output, Samples, Windows};
 use crate::functions::compensated::{Mean, Moments, Sum};
 use crate::functions::quantile as rank;
@@ -16,56 +18,61 @@ pub(super) fn each(
     });
 }
 
-pub(super) fn sum(window: &[f64]) -> f64 {
-    let mut sum = Sum::default();
-    for value in window {
-        sum.add(*value);
-    }
-    sum.total()
+/// `sum_over_time`: what `of` makes of the sum of every window that is not empty.
+pub(super) fn sum(
+    samples: Samples<'_>,
+    windows: &Windows,
+    output: &mut Output<'_>,
+    of: impl Fn(f64) -> f64,
+) {
+    let whole = |window: &[f64]| {
+        let mut sum = Sum::default();
+        window.iter().for_each(|value| sum.add(*value));
+        of(sum.total())
+    };
+    folded(samples, windows, output, &of, whole, |sum: Sum, _| of(sum.total()));
 }
 
-pub(super) fn avg(window: &[f64]) -> f64 {
-    let mut mean = Mean::default();
-    for value in window {
-        mean.add(*value);
-    }
-    mean.value().unwrap_or(f64::NAN)
+/// `avg_over_time`.
+pub(super) fn avg(samples: Samples<'_>, windows: &Windows, output: &mut Output<'_>) {
+    let whole = |window: &[f64]| {
+        let mut mean = Mean::default();
+        window.iter().for_each(|value| mean.add(*value));
+        mean.value().unwrap_or(f64::NAN)
+    };
+    folded(samples, windows, output, |infinity| infinity, whole, |sum: Sum, n| sum.mean(n as f64));
 }
 
-pub(super) fn min(window: &[f64]) -> f64 {
-    window[at_min(window)]
+/// `stdvar_over_time`: what `of` makes of the population variance.
+pub(super) fn variance(
+    samples: Samples<'_>,
+    windows: &Windows,
+    output: &mut Output<'_>,
+    of: impl Fn(f64) -> f64,
+) {
+    let value = |moments: &Moments| of(moments.variance().unwrap_or(f64::NAN));
+    let whole = |window: &[f64]| {
+        let mut moments = Moments::default();
+        window.iter().for_each(|value| moments.add(*value));
+        value(&moments)
+    };
+    folded(samples, windows, output, |_| f64::NAN, whole, |moments: Moments, _| value(&moments));
 }
 
-pub(super) fn max(window: &[f64]) -> f64 {
-    window[at_max(window)]
+/// Calls `each(k, position)` with the position in the series of the least value of every window
+/// that is not empty; a NaN gives way to any number.
+pub(super) fn least(samples: Samples<'_>, windows: &Windows, mut each: impl FnMut(usize, usize)) {
+    slide(samples, windows, 0, |k, _, _, part| part.into_iter().for_each(|Least(at)| each(k, at)));
 }
 
-/// Position of the least value; a NaN gives way to any number.
-pub(super) fn at_min(window: &[f64]) -> usize {
-    best(window, |value, least| value < least)
-}
-
-/// Position of the greatest value; a NaN gives way to any number.
-pub(super) fn at_max(window: &[f64]) -> usize {
-    best(window, |value, greatest| value > greatest)
-}
-
-fn best(window: &[f64], better: impl Fn(f64, f64) -> bool) -> usize {
-    let mut at = 0;
-    for (i, value) in window.iter().enumerate().skip(1) {
-        if better(*value, window[at]) || window[at].is_nan() {
-            at = i;
-        }
-    }
-    at
-}
-
-pub(super) fn variance(window: &[f64]) -> f64 {
-    let mut moments = Moments::default();
-    for value in window {
-        moments.add(*value);
-    }
-    moments.variance().unwrap_or(f64::NAN)
+/// The same with the greatest value.
+pub(super) fn greatest(
+    samples: Samples<'_>,
+    windows: &Windows,
+    mut each: impl FnMut(usize, usize),
+) {
+    let mut each_of = |k, part: Option<Greatest>| part.into_iter().for_each(|at| each(k, at.0));
+    slide(samples, windows, 0, |k, _, _, part| each_of(k, part));
 }
 
 /// The time in seconds of the sample that `pick` chooses from every window.
@@ -81,7 +88,16 @@ pub(super) fn time_of(
     });
 }
 
+/// `quantile_over_time`: windows that overlap much share one ordered set, whose changes and looks
+/// cost the logarithm of the samples; others are sorted.
 pub(super) fn quantile(phi: f64, samples: Samples<'_>, windows: &Windows, output: &mut Output<'_>) {
+    if windows.overlap_much() && (0.0..=1.0).contains(&phi) {
+        let mut ranked = Ranked::new(samples.values);
+        return windows.for_each(samples.times, |k, lo, hi, _| {
+            ranked.move_to(lo, hi);
+            output.set(k, (lo < hi).then(|| rank::between(phi, hi - lo, |at| ranked.get(at))));
+        });
+    }
     let mut scratch = Vec::new();
     windows.for_each(samples.times, |k, lo, hi, _| {
         if lo < hi {
