@@ -6,7 +6,7 @@
 //! start: each table's log says up to which sequence number it holds everything.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use crate::buffered::FLUSH_COPIES;
 use crate::catalog::{Catalog, Change, Operation};
 use crate::segment::{self, Encoded, Origin};
 use crate::store::{Frozen, Store};
+use crate::waiting::Waits;
 use crate::{Error, ErrorKind, Segment};
 
 /// How often age and size of the active memtable are looked at.
@@ -49,10 +50,8 @@ pub(crate) async fn run(store: Weak<Store>) {
         let _ = tokio::time::timeout(TICK, shared.full.notified()).await;
         drop(shared);
         let Some(alive) = store.upgrade() else { return };
-        if !is_due(&alive) {
-            continue;
-        }
-        if let Err(error) = flush(&alive).await {
+        let Some(due) = due(&alive) else { continue };
+        if let Err(error) = flush(&alive, due == Due::All).await {
             alive.shared.counters.flush_errors.fetch_add(1, Ordering::Relaxed);
             tracing::error!(%error, "flush failed; it will be tried again");
             drop(alive);
@@ -64,20 +63,42 @@ pub(crate) async fn run(store: Weak<Store>) {
     }
 }
 
-fn is_due(store: &Store) -> bool {
-    let state = store.shared.state.read();
-    let wanted = store.shared.flush_wanted.swap(false, Ordering::Relaxed);
-    let old =
-        state.active_since.is_some_and(|since| since.elapsed() >= store.options.flush_interval);
-    // What another flush works at is not ours to repeat.
-    let left_over = !state.frozen.is_empty() && store.flushing.try_lock().is_ok();
-    wanted || old || left_over || state.active.bytes >= store.options.memtable_bytes_max
+/// What is to be flushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Everything.
+    All,
+    /// What does not wait for more.
+    Some,
 }
 
-/// Freezes the active memtable and flushes all frozen ones, oldest first.
-pub(crate) async fn flush(store: &Store) -> Result<(), Error> {
+/// What is to be flushed now; `None` if nothing is.
+pub(crate) fn due(store: &Store) -> Option<Due> {
+    if store.shared.flush_wanted.swap(false, Ordering::Relaxed) {
+        return Some(Due::All);
+    }
+    let (options, counters) = (&store.options, &store.shared.counters);
+    let now = store.shared.now();
+    let state = store.shared.state.read();
+    let age = state.active_since.map(|since| now.saturating_duration_since(since));
+    let is_old = age.is_some_and(|age| age >= options.flush_interval);
+    // What another flush works at is not ours to repeat.
+    let left_over = !state.frozen.is_empty() && store.flushing.try_lock().is_ok();
+    if left_over || state.active.bytes >= options.memtable_bytes_max {
+        return Some(Due::Some);
+    }
+    let written = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let in_wal = written(&counters.wal_bytes) - written(&counters.wal_bytes_frozen);
+    let waits = Waits::of(options);
+    let is_worth = || in_wal >= waits.wal_bytes_max || waits.is_due(&state.active, now);
+    (is_old && is_worth()).then_some(Due::Some)
+}
+
+/// Freezes the active memtable, all of it or what is due, and flushes all frozen ones, oldest
+/// first.
+pub(crate) async fn flush(store: &Store, all: bool) -> Result<(), Error> {
     let _one_at_a_time = store.flushing.lock().await;
-    store.freeze().await?;
+    store.freeze(all).await?;
     while flush_first(store).await? {}
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! Memtables: rows that are acknowledged, but not yet in segments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
-use arrow::compute::concat_batches;
-use arrow::record_batch::RecordBatch;
+use arrow::array::{Array, AsArray, UInt64Array};
+use arrow::compute::{concat_batches, take};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use schemas::tables::Table;
 
 use crate::{Error, ErrorKind, TableBatch};
@@ -13,6 +15,9 @@ use crate::{Error, ErrorKind, TableBatch};
 /// lower one become one of the next, so readers meet few and a row is copied three times at most.
 const TIER_ROWS: [usize; 3] = [32, 256, 2048];
 
+/// Batches of so many rows are not worth the copy.
+const SHRUNK_ROWS: usize = 256;
+
 /// Small batches in a row that are joined.
 const JOINED_BATCHES: usize = 8;
 
@@ -20,8 +25,38 @@ const JOINED_BATCHES: usize = 8;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memtable {
     tables: BTreeMap<(Arc<str>, Table), Rows>,
+    since: BTreeMap<Arc<str>, Since>,
     /// Memory of all rows, in bytes, as Arrow counts it.
     pub(crate) bytes: usize,
+}
+
+/// Since when a tenant has rows in a memtable.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Since {
+    /// The sequence number of the first request it has rows of.
+    pub(crate) sequence: u64,
+    /// When that came, or was replayed.
+    pub(crate) at: Instant,
+}
+
+/// What a memtable holds of one tenant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    /// Since when.
+    pub(crate) since: Since,
+    /// Memory of the rows, in bytes.
+    pub(crate) bytes: usize,
+}
+
+/// Rows that arrived one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    /// Whose they are.
+    pub(crate) tenant: Arc<str>,
+    /// The rows.
+    pub(crate) batch: TableBatch,
+    /// The newest delete request that does not cover them.
+    pub(crate) seen: u64,
 }
 
 /// Rows of one table and tenant, in order of arrival.
@@ -60,6 +95,56 @@ impl Memtable {
         added
     }
 
+    /// Notes that the rows which a tenant has from now on came with a request of this number, or
+    /// later ones. Nothing changes if it has some already.
+    pub(crate) fn note(&mut self, tenant: &Arc<str>, since: Since) {
+        if !self.since.contains_key(tenant) {
+            self.since.insert(Arc::clone(tenant), since);
+        }
+    }
+
+    /// What each tenant has here, in the order of their names.
+    pub(crate) fn held(&self) -> BTreeMap<Arc<str>, Held> {
+        let mut held: BTreeMap<Arc<str>, Held> = BTreeMap::new();
+        for ((tenant, _), rows) in &self.tables {
+            // Whoever has rows is noted.
+            let Some(since) = self.since.get(tenant) else { continue };
+            let of_tenant = Held { since: *since, bytes: 0 };
+            held.entry(Arc::clone(tenant)).or_insert(of_tenant).bytes += rows.bytes;
+        }
+        held
+    }
+
+    /// The rows of some tenants, by tenant and table.
+    pub(crate) fn runs(&self, of: &HashSet<Arc<str>>) -> Vec<Run> {
+        let of_tenants = self.tables.iter().filter(|((tenant, _), _)| of.contains(tenant));
+        let runs = of_tenants.flat_map(|((tenant, table), rows)| {
+            rows.batches().map(|(seen, rows)| {
+                let batch = TableBatch { table: *table, rows };
+                Run { tenant: Arc::clone(tenant), batch, seen }
+            })
+        });
+        runs.collect()
+    }
+
+    /// Takes the rows of some tenants out.
+    pub(crate) fn split_off(&mut self, of: &HashSet<Arc<str>>) -> Self {
+        let (taken, left) =
+            std::mem::take(&mut self.tables).into_iter().partition(|((it, _), _)| of.contains(it));
+        self.tables = left;
+        let (since, left) =
+            std::mem::take(&mut self.since).into_iter().partition(|(it, _)| of.contains(it));
+        self.since = left;
+        self.count();
+        let mut taken = Self { tables: taken, since, bytes: 0 };
+        taken.count();
+        taken
+    }
+
+    fn count(&mut self) {
+        self.bytes = self.tables.values().map(|rows| rows.bytes).sum();
+    }
+
     /// Whether there are no rows.
     pub(crate) fn is_empty(&self) -> bool {
         self.tables.is_empty()
@@ -86,7 +171,7 @@ impl Memtable {
     /// Forgets the rows of a table, which are in segments now.
     pub(crate) fn remove(&mut self, table: Table) {
         self.tables.retain(|(_, of), _| *of != table);
-        self.bytes = self.tables.values().map(|rows| rows.bytes).sum();
+        self.count();
     }
 }
 
@@ -97,6 +182,30 @@ pub(crate) fn check(batch: &TableBatch) -> Result<(), Error> {
         return Err(Error::new(ErrorKind::Internal, message));
     }
     Ok(())
+}
+
+/// Gives back what builders have reserved beyond a few rows: a tenant that sends little would
+/// otherwise take ten times what its rows do. Does nothing for what somebody else holds, too.
+pub(crate) fn shrink(rows: RecordBatch) -> RecordBatch {
+    if rows.num_rows() >= SHRUNK_ROWS {
+        return rows;
+    }
+    let (schema, mut columns, count) = rows.into_parts();
+    for column in &mut columns {
+        if let Some(dictionary) = column.as_any_dictionary_opt() {
+            // Its values are shared with the builder's leftovers: copied, they are alone.
+            let values = dictionary.values();
+            let all = UInt64Array::from_iter_values(0..values.len() as u64);
+            if let Ok(mut values) = take(values.as_ref(), &all, None) {
+                Array::shrink_to_fit(&mut values);
+                *column = dictionary.with_values(values);
+            }
+        }
+        Array::shrink_to_fit(column);
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(count));
+    RecordBatch::try_new_with_options(schema, columns, &options)
+        .expect("the columns are those of a batch")
 }
 
 impl Rows {
@@ -128,6 +237,7 @@ impl Rows {
             Error::with_source(ErrorKind::Internal, "batches cannot be joined", error)
         })?;
         // What builders had reserved beyond the rows is given back here.
+        let rows = shrink(rows);
         let bytes = rows.get_array_memory_size();
         let tier = tier.max(tier_of(rows.num_rows()));
         let seen = self.batches[at].seen;

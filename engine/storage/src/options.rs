@@ -45,6 +45,16 @@ pub struct StoreOptions {
     /// a series and segment take 2.5 bytes each, 240 take 1.9) and make recovery longer.
     /// Default 5 minutes.
     pub flush_interval: Duration,
+    /// Fewest tenants with rows in the memtable from which on small ones wait for more before
+    /// they are flushed: with few there is nothing to save. Default 16.
+    pub flush_tenants_min: usize,
+    /// A tenant with fewer bytes than this in the memtable waits, up to `flush_tenant_age_max`
+    /// and as long as what waits is under a quarter of `memtable_bytes_max`; 0 lets nobody
+    /// wait. Default 1 MiB.
+    pub flush_tenant_bytes_min: usize,
+    /// Rows wait for this long at most, from when the first came or was replayed. Other processes
+    /// and engines see them that much later. Default 30 minutes.
+    pub flush_tenant_age_max: Duration,
     /// Writes are refused while memtables (active and being flushed) hold this many bytes.
     /// Default 384 MiB.
     pub buffered_bytes_max: usize,
@@ -105,6 +115,9 @@ impl StoreOptions {
             durability: Durability::Fsync,
             memtable_bytes_max: 128 << 20,
             flush_interval: Duration::from_secs(300),
+            flush_tenants_min: 16,
+            flush_tenant_bytes_min: 1 << 20,
+            flush_tenant_age_max: Duration::from_secs(1800),
             buffered_bytes_max: 384 << 20,
             wal_segment_bytes: 64 << 20,
             dedup_window: Duration::from_secs(600),

@@ -15,12 +15,15 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use schemas::tables::Table;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::flush;
+use crate::memtable::{Run, Since};
 use crate::store::{Frozen, Shared, Store, TableBatch};
+use crate::waiting::{self, Carried, Skips};
 use crate::wal::{Log, Read};
 use crate::{Decode, Error, ErrorKind, Frame};
 
@@ -45,6 +48,8 @@ pub(crate) struct End {
     pub(crate) first_active: u64,
     /// Sequence number of the next request.
     pub(crate) next: u64,
+    /// Requests up to this number are in segments, but for what waits.
+    pub(crate) settled: u64,
 }
 
 /// A request on its way from the reader to a worker.
@@ -53,18 +58,30 @@ struct Job {
     place: u64,
     file: u64,
     sequence: u64,
-    frame: Frame,
+    work: Work,
     permit: OwnedSemaphorePermit,
+}
+
+/// What a worker has to decode.
+enum Work {
+    Request(Frame),
+    /// The body of a group of rows that were carried over.
+    Carried(Bytes),
 }
 
 /// A request on its way from a worker to the memtable.
 struct Done {
     file: u64,
     sequence: u64,
-    frame: Frame,
-    /// `None` if segments hold all its rows.
-    batches: Option<Vec<TableBatch>>,
+    content: Content,
     _permit: OwnedSemaphorePermit,
+}
+
+/// What became of [`Work`].
+enum Content {
+    /// A request and its rows: none if segments or rows that were carried over hold them all.
+    Request(Frame, Vec<TableBatch>),
+    Carried(Carried),
 }
 
 type Answer = (u64, Result<Done, Error>);
@@ -80,7 +97,10 @@ pub(crate) async fn replay(
     let started = Instant::now();
     let highest = applied.values().copied().max().unwrap_or(0);
     let file = log.last_number;
-    if let Some(first) = log.first().filter(|first| *first > highest + 1) {
+    let carried = log.carried().next().filter(|(first, _)| log.first() == Some(*first));
+    // Files before one that begins with what waits may be gone without a table's commit.
+    let is_whole = carried.is_some_and(|(_, of)| of.settled <= highest);
+    if let Some(first) = log.first().filter(|first| *first > highest + 1 && !is_whole) {
         let what = format!("requests {} to {}", highest + 1, first - 1);
         let folder = crate::recover::wal_folder(&store.options);
         let message = format!(
@@ -91,9 +111,11 @@ pub(crate) async fn replay(
         return Err(Error::new(ErrorKind::Damaged, message));
     }
     let applied = Arc::new(applied);
+    let skips = Arc::new(Skips::of(&log));
     let mut absorber = Absorber {
         store,
         applied: Arc::clone(&applied),
+        skips: Arc::clone(&skips),
         first_active: None,
         last: 0,
         requests: 0,
@@ -101,7 +123,8 @@ pub(crate) async fn replay(
         flushing: None,
     };
     let (done, answers) = unbounded_channel();
-    let pipeline = Pipeline { shared: Arc::clone(&store.shared), applied, decode, done };
+    let shared = Arc::clone(&store.shared);
+    let pipeline = Pipeline { shared, applied, skips, decode, done };
     let reading = tokio::task::spawn_blocking(move || pipeline.run(&log));
     let absorbed = absorber.absorb_all(answers).await;
     let read = reading.await.map_err(|error| {
@@ -116,13 +139,15 @@ pub(crate) async fn replay(
         tracing::info!(requests, bytes, took_ms, "replayed the write-ahead log");
     }
     let next = absorber.last.max(highest) + 1;
-    Ok(End { file, first_active: absorber.first_active.unwrap_or(next), next })
+    let first_active = absorber.first_active.unwrap_or(next);
+    Ok(End { file, first_active, next, settled: highest })
 }
 
 /// The reader and the workers.
 struct Pipeline {
     shared: Arc<Shared>,
     applied: Arc<HashMap<Table, u64>>,
+    skips: Arc<Skips>,
     decode: Arc<dyn Decode>,
     done: UnboundedSender<Answer>,
 }
@@ -147,21 +172,26 @@ impl Pipeline {
         let under_way = Arc::new(Semaphore::new(BYTES_UNDER_WAY as usize));
         let mut place = 0;
         log.read(|read| {
-            let (file, first, frames) = match read {
-                Read::Requests { file, first, frames } => (file, first, frames),
+            let (file, first, works) = match read {
+                Read::Requests { file, first, frames } => {
+                    (file, first, frames.into_iter().map(Work::Request).collect())
+                }
+                Read::Carried { file, sequence, body } => {
+                    (file, sequence, vec![Work::Carried(body)])
+                }
                 Read::Lost { first, requests } => {
                     tracing::error!(first, requests, "requests were given up by a set-aside file");
                     return Ok(());
                 }
             };
-            for (sequence, frame) in (first..).zip(frames) {
-                let bytes = u32::try_from(frame.payload.len()).unwrap_or(u32::MAX);
+            for (sequence, work) in (first..).zip(works) {
+                let bytes = u32::try_from(work.bytes()).unwrap_or(u32::MAX);
                 let bytes = bytes.clamp(REQUEST_BYTES_MIN, BYTES_UNDER_WAY);
                 let room = Arc::clone(&under_way).acquire_many_owned(bytes);
                 let Ok(permit) = futures::executor::block_on(room) else {
                     return Err(cut_off());
                 };
-                let job = Job { place, file, sequence, frame, permit };
+                let job = Job { place, file, sequence, work, permit };
                 place += 1;
                 // The workers end early only if the memtable takes no more.
                 jobs.send(job).map_err(|_| cut_off())?;
@@ -182,18 +212,37 @@ impl Pipeline {
     }
 
     fn decode(&self, job: Job) -> Result<Done, Error> {
-        let Job { file, sequence, frame, permit, .. } = job;
-        let mut batches = None;
-        if self.applied.values().any(|applied| sequence > *applied) {
-            let series = self.shared.indexes.series(&frame.tenant);
-            let streams = self.shared.indexes.streams(&frame.tenant);
-            let decoded = self.decode.decode(&frame, &series, &streams).map_err(|error| {
-                let message = format!("request {sequence} of the WAL cannot be decoded: {error}");
-                Error::with_source(ErrorKind::Damaged, message, error)
-            })?;
-            batches = Some(decoded);
+        let Job { file, sequence, work, permit, .. } = job;
+        let content = match work {
+            Work::Carried(body) => Content::Carried(waiting::decode(&body)?),
+            Work::Request(frame) => {
+                let batches = self.decode_request(sequence, &frame)?;
+                Content::Request(frame, batches)
+            }
+        };
+        Ok(Done { file, sequence, content, _permit: permit })
+    }
+
+    fn decode_request(&self, sequence: u64, frame: &Frame) -> Result<Vec<TableBatch>, Error> {
+        let is_applied = self.applied.values().all(|applied| sequence <= *applied);
+        if is_applied || self.skips.covers(&frame.tenant, sequence) {
+            return Ok(Vec::new());
         }
-        Ok(Done { file, sequence, frame, batches, _permit: permit })
+        let series = self.shared.indexes.series(&frame.tenant);
+        let streams = self.shared.indexes.streams(&frame.tenant);
+        self.decode.decode(frame, &series, &streams).map_err(|error| {
+            let message = format!("request {sequence} of the WAL cannot be decoded: {error}");
+            Error::with_source(ErrorKind::Damaged, message, error)
+        })
+    }
+}
+
+impl Work {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Request(frame) => frame.payload.len(),
+            Self::Carried(body) => body.len(),
+        }
     }
 }
 
@@ -205,6 +254,7 @@ fn cut_off() -> Error {
 struct Absorber<'s> {
     store: &'s Arc<Store>,
     applied: Arc<HashMap<Table, u64>>,
+    skips: Arc<Skips>,
     first_active: Option<u64>,
     /// Sequence number of what was entered last; segments may be ahead of it.
     last: u64,
@@ -231,39 +281,62 @@ impl Absorber<'_> {
     }
 
     fn absorb(&mut self, done: Done) -> Result<(), Error> {
-        let Done { sequence, frame, batches, .. } = done;
+        let Done { sequence, content, .. } = done;
         let shared = &self.store.shared;
-        let seen = shared.seen_at(frame.received_ns);
         self.last = sequence;
-        self.requests += 1;
-        self.bytes += frame.payload.len() as u64;
-        let mut is_stored = true;
-        for batch in batches.into_iter().flatten() {
-            let rows = match shared.absorb(&frame.tenant, &batch, seen) {
-                Ok(rows) => rows,
-                // What was acknowledged must not be left out for lack of room.
-                Err(error) if error.kind() != ErrorKind::Invalid => return Err(error),
-                Err(error) => {
-                    // Refused when it came in, too: its sender was told, others go on.
-                    tracing::error!(sequence, %error, "rows of the WAL are left out");
-                    is_stored = false;
-                    continue;
+        match content {
+            Content::Request(frame, batches) => {
+                self.requests += 1;
+                self.bytes += frame.payload.len() as u64;
+                let seen = shared.seen_at(frame.received_ns);
+                let mut is_stored = true;
+                for batch in batches {
+                    let run = Run { tenant: Arc::clone(&frame.tenant), batch, seen };
+                    is_stored &= self.enter(sequence, sequence, run)?;
                 }
-            };
-            let batch = TableBatch { table: batch.table, rows };
-            if sequence > self.applied.get(&batch.table).copied().unwrap_or(0) {
-                let mut state = shared.state.write();
-                state.active.add(&frame.tenant, &batch, seen)?;
-                state.active_since.get_or_insert_with(Instant::now);
+                if let Some(identity) = frame.identity.filter(|_| is_stored) {
+                    let generation = shared.dedup.insert(identity);
+                    let known = generation.map(|generation| (generation, identity));
+                    shared.unflushed.lock().extend(known);
+                }
+            }
+            Content::Carried(carried) => {
+                for (run, since) in carried.runs {
+                    // A later group may stand for this one.
+                    if !self.skips.covers(&run.tenant, sequence) {
+                        self.enter(sequence, since, run)?;
+                    }
+                }
             }
         }
         shared.settle();
         self.first_active.get_or_insert(sequence);
-        if let Some(identity) = frame.identity.filter(|_| is_stored) {
-            let generation = shared.dedup.insert(identity);
-            shared.unflushed.lock().extend(generation.map(|generation| (generation, identity)));
-        }
         Ok(())
+    }
+
+    /// Enters rows of a request, or of requests from `since` on; whether they could be.
+    fn enter(&self, sequence: u64, since: u64, run: Run) -> Result<bool, Error> {
+        let shared = &self.store.shared;
+        let Run { tenant, batch, seen } = run;
+        let rows = match shared.absorb(&tenant, &batch, seen) {
+            Ok(rows) => rows,
+            // What was acknowledged must not be left out for lack of room.
+            Err(error) if error.kind() != ErrorKind::Invalid => return Err(error),
+            Err(error) => {
+                // Refused when it came in, too: its sender was told, others go on.
+                tracing::error!(sequence, %error, "rows of the WAL are left out");
+                return Ok(false);
+            }
+        };
+        let batch = TableBatch { table: batch.table, rows };
+        if sequence > self.applied.get(&batch.table).copied().unwrap_or(0) {
+            let now = shared.now();
+            let mut state = shared.state.write();
+            state.active.note(&tenant, Since { sequence: since, at: now });
+            state.active.add(&tenant, &batch, seen)?;
+            state.active_since.get_or_insert(now);
+        }
+        Ok(true)
     }
 
     /// Freezes a memtable that is full. The oldest is flushed, while the log is read on, only if

@@ -7,13 +7,14 @@
 //!
 //! One thread writes the WAL and fills the memtable, in the order of sequence numbers. Freezing
 //! is a message in the same queue, so a frozen memtable holds exactly the rows of a run of
-//! sequence numbers, and a table's catalog can say up to which number it holds everything.
+//! sequence numbers, and a table's catalog can say up to which number it holds everything. Rows of
+//! small tenants wait instead and take a later number (module `waiting`).
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
@@ -23,8 +24,8 @@ use schemas::tables::{Table, TableLayout};
 use tokio::sync::{Notify, oneshot};
 
 use crate::buffered::Buffered;
-use crate::catalog::{CatalogCounters, CatalogStats};
-use crate::compact::{self, CompactionStats};
+use crate::catalog::CatalogCounters;
+use crate::compact;
 use crate::dedup::{DedupLog, Window};
 use crate::deletes::{DeleteLog, Known};
 use crate::disk::{Disk, OsDisk};
@@ -36,12 +37,10 @@ use crate::memtable::{self, Memtable};
 use crate::objects::Objects;
 use crate::promotion::Choices;
 use crate::retention::Policy;
+use crate::waiting::Waits;
 use crate::wal::WalWriter;
 use crate::writer::{Message, Queue};
-use crate::{
-    Budget, BudgetStats, CacheStats, Error, ErrorKind, LabelIndex, ObjectStats, Snapshot,
-    StoreOptions, TableSnapshot, segment,
-};
+use crate::{Budget, Error, ErrorKind, LabelIndex, Snapshot, StoreOptions, TableSnapshot, segment};
 
 /// Rows of one table, in its schema, in any order, of any days.
 #[derive(Clone, Debug)]
@@ -114,52 +113,6 @@ pub trait Decode: Send + Sync {
     ) -> Result<Vec<TableBatch>, Box<dyn std::error::Error + Send + Sync>>;
 }
 
-/// Counters since the store was opened, and gauges of now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StoreStats {
-    /// Bytes appended to the WAL.
-    pub wal_bytes: u64,
-    /// Times the WAL was synced.
-    pub wal_syncs: u64,
-    /// Nanoseconds spent in syncing the WAL.
-    pub wal_sync_ns: u64,
-    /// Groups of requests that could not be written to the WAL and were refused.
-    pub wal_errors: u64,
-    /// Requests that would be recognised if they came again.
-    pub known_requests: u64,
-    /// Bytes now in memtables, active and being flushed.
-    pub memtable_bytes: u64,
-    /// Rows appended, by table in the order of `Table::ALL`.
-    pub rows: [u64; 7],
-    /// Flushes done.
-    pub flushes: u64,
-    /// Nanoseconds spent in flushes.
-    pub flush_ns: u64,
-    /// Flushes that failed and will be tried again.
-    pub flush_errors: u64,
-    /// Bytes of the segments that flushes have written. With the bytes that compaction has
-    /// written it tells how often a byte is written: the write amplification.
-    pub flushed_bytes: u64,
-    /// What compaction has done.
-    pub compaction: CompactionStats,
-    /// Live segments, all tables.
-    pub segments: u64,
-    /// Bytes of live segments.
-    pub segment_bytes: u64,
-    /// Series now in the index.
-    pub series: u64,
-    /// Streams now in the index.
-    pub streams: u64,
-    /// What was asked of the object store, or of the disk in its place.
-    pub objects: ObjectStats,
-    /// What the cache of segments' blocks did.
-    pub cache: CacheStats,
-    /// The memory budget.
-    pub budget: BudgetStats,
-    /// The tables' logs.
-    pub catalog: CatalogStats,
-}
-
 /// The lake of one process: append, read, flush.
 #[derive(Debug)]
 pub struct Store {
@@ -198,6 +151,8 @@ pub(crate) struct Shared {
     pub(crate) dedup: Window,
     /// Requests of the active memtable that are known, each with its generation.
     pub(crate) unflushed: Mutex<Vec<(u64, Identity)>>,
+    /// By how much the clock is ahead of the machine's, in milliseconds: tests let time pass.
+    pub(crate) ahead_ms: AtomicU64,
     /// Whether the active memtable is to be flushed whatever its size and age.
     pub(crate) flush_wanted: AtomicBool,
     /// Told when the active memtable is full.
@@ -207,6 +162,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// What time it is for the age of rows.
+    pub(crate) fn now(&self) -> Instant {
+        Instant::now() + Duration::from_millis(self.ahead_ms.load(Ordering::Relaxed))
+    }
+
     /// Brings the memory that is reserved for buffered rows in line with what they take.
     pub(crate) fn settle(&self) {
         self.buffered.settle(|| self.state.read().memtable_bytes());
@@ -251,6 +211,8 @@ impl State {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) wal_bytes: AtomicU64,
+    /// What `wal_bytes` was when the memtable was last frozen.
+    pub(crate) wal_bytes_frozen: AtomicU64,
     pub(crate) wal_syncs: AtomicU64,
     pub(crate) wal_sync_ns: AtomicU64,
     pub(crate) wal_errors: AtomicU64,
@@ -308,7 +270,8 @@ impl Store {
             store.options.durability,
             end.file + 1,
         );
-        let queue = Queue::start(wal, (end.first_active, end.next), Arc::clone(&store.shared))?;
+        let waits = Waits::of(&store.options);
+        let queue = Queue::start(wal, end, waits, Arc::clone(&store.shared))?;
         store.queue.get_or_init(|| queue);
         tokio::spawn(flush::run(Arc::downgrade(&store)));
         tokio::spawn(compact::run(Arc::downgrade(&store)));
@@ -322,9 +285,14 @@ impl Store {
     /// durable and every later snapshot holds it.
     ///
     /// `Limit` if too much is waiting to be flushed, `Unavailable` if the disk refuses.
-    pub async fn append(&self, write: Write) -> Result<Appended, Error> {
+    pub async fn append(&self, mut write: Write) -> Result<Appended, Error> {
         if let Some(known) = write.frame.identity.and_then(|of| self.known(of.hash)) {
             return Ok(Appended::Duplicate(known));
+        }
+        for batch in &mut write.batches {
+            let schema = batch.rows.schema();
+            let rows = std::mem::replace(&mut batch.rows, RecordBatch::new_empty(schema));
+            batch.rows = memtable::shrink(rows);
         }
         let bytes = write.frame.payload.len()
             + write.batches.iter().map(|batch| batch.rows.get_array_memory_size()).sum::<usize>();
@@ -430,14 +398,14 @@ impl Store {
 
     /// Writes everything in the memtables to segments and releases the WAL.
     pub async fn flush(&self) -> Result<(), Error> {
-        flush::flush(self).await
+        flush::flush(self, true).await
     }
 
-    /// Freezes the active memtable; nothing happens if it is empty.
-    pub(crate) async fn freeze(&self) -> Result<(), Error> {
+    /// Freezes the active memtable, all of it or what is due; nothing happens if it is empty.
+    pub(crate) async fn freeze(&self, all: bool) -> Result<(), Error> {
         let (done, answer) = oneshot::channel();
-        self.queue()?.send(Message::Freeze { done })?;
-        answer.await.map_err(|_| closed())
+        self.queue()?.send(Message::Freeze { all, done })?;
+        answer.await.map_err(|_| closed())?
     }
 
     /// Flushes and stops the background work; later appends are refused.
@@ -449,38 +417,6 @@ impl Store {
         }
         self.checkpoint_at_close().await;
         flushed
-    }
-
-    /// Counters and gauges.
-    pub fn stats(&self) -> StoreStats {
-        let counters = &self.shared.counters;
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let state = self.shared.state.read();
-        let count = |indexes: &Mutex<HashMap<Arc<str>, Arc<LabelIndex>>>| {
-            indexes.lock().values().map(|index| index.len() as u64).sum()
-        };
-        StoreStats {
-            wal_bytes: load(&counters.wal_bytes),
-            wal_syncs: load(&counters.wal_syncs),
-            wal_sync_ns: load(&counters.wal_sync_ns),
-            wal_errors: load(&counters.wal_errors),
-            known_requests: self.shared.dedup.len() as u64,
-            memtable_bytes: state.memtable_bytes() as u64,
-            rows: std::array::from_fn(|at| load(&counters.rows[at])),
-            flushes: load(&counters.flushes),
-            flush_ns: load(&counters.flush_ns),
-            flush_errors: load(&counters.flush_errors),
-            flushed_bytes: load(&counters.flushed_bytes),
-            compaction: counters.compaction.stats(),
-            segments: state.segments.values().map(|live| live.segments).sum(),
-            segment_bytes: state.segments.values().map(|live| live.bytes).sum(),
-            series: count(&self.shared.indexes.series),
-            streams: count(&self.shared.indexes.streams),
-            objects: self.objects.stats(),
-            cache: self.objects.cache_stats(),
-            budget: self.options.budget.stats(),
-            catalog: counters.catalog.stats(),
-        }
     }
 }
 

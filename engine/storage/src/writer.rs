@@ -1,5 +1,7 @@
 //! The writer thread: the only one that writes the WAL and fills the memtable.
 
+mod freeze;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -10,7 +12,10 @@ use ahash::AHashMap;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::store::{Frozen, Shared, closed};
+use crate::memtable::Since;
+use crate::replay::End;
+use crate::store::{Shared, closed};
+use crate::waiting::Waits;
 use crate::wal::WalWriter;
 use crate::{Appended, Error, ErrorKind, Identity, TableBatch, Write};
 
@@ -36,8 +41,10 @@ pub(crate) enum Message {
     },
     /// Freeze the active memtable.
     Freeze {
+        /// Whether tenants that could wait are frozen, too.
+        all: bool,
         /// Told when it is done.
-        done: oneshot::Sender<()>,
+        done: oneshot::Sender<Result<(), Error>>,
     },
     /// End the thread.
     Stop,
@@ -51,16 +58,23 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Starts the thread. The memtable may hold requests from `sequences.0` on; the first request
-    /// that comes gets the number `sequences.1`.
+    /// Starts the thread behind a log that was replayed.
     pub(crate) fn start(
         wal: WalWriter,
-        sequences: (u64, u64),
+        end: End,
+        waits: Waits,
         shared: Arc<Shared>,
     ) -> Result<Self, Error> {
         let (sender, receiver) = channel();
-        let (first_active, next_sequence) = sequences;
-        let writer = Writer { wal, shared, next_sequence, first_active, failure_told: None };
+        let writer = Writer {
+            wal,
+            shared,
+            waits,
+            next_sequence: end.next,
+            first_active: end.first_active,
+            settled: end.settled,
+            failure_told: None,
+        };
         let thread = std::thread::Builder::new()
             .name("wal".to_owned())
             .spawn(move || writer.run(&receiver))
@@ -98,6 +112,9 @@ struct Writer {
     next_sequence: u64,
     /// The first sequence number that the active memtable may hold.
     first_active: u64,
+    /// What [`waiting::Summary::settled`](crate::waiting::Summary) tells.
+    settled: u64,
+    waits: Waits,
     /// When it was last told that the WAL fails; `None` while it does not.
     failure_told: Option<Instant>,
 }
@@ -147,11 +164,11 @@ impl Writer {
                             next = receiver.try_recv().ok();
                         }
                     }
-                    Message::Freeze { done } => {
+                    Message::Freeze { all, done } => {
                         self.commit(&mut group);
-                        self.freeze();
+                        let frozen = self.freeze(all);
                         // Whoever asked may have stopped waiting.
-                        let _ = done.send(());
+                        let _ = done.send(frozen);
                     }
                     Message::Stop => {
                         self.commit(&mut group);
@@ -215,8 +232,11 @@ impl Writer {
         // Only now: the numbers of what failed are given again, so that the WAL has no gap.
         self.next_sequence += requests.len() as u64;
         counters.wal_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let inserted: Vec<Result<(), Error>> =
-            requests.iter().map(|pending| self.insert(&pending.write)).collect();
+        let first = self.next_sequence - requests.len() as u64;
+        let inserted: Vec<Result<(), Error>> = (first..)
+            .zip(&requests)
+            .map(|(sequence, pending)| self.insert(&pending.write, sequence))
+            .collect();
         for (pending, place) in twins {
             let answer = match (&inserted[place], requests[place].write.frame.identity) {
                 (Ok(()), Some(identity)) => Ok(Appended::Duplicate(identity)),
@@ -253,7 +273,7 @@ impl Writer {
 
     /// Makes a request readable. The index comes first: rows without labels would be lost to
     /// readers, labels without rows are harmless.
-    fn insert(&self, write: &Write) -> Result<(), Error> {
+    fn insert(&self, write: &Write, sequence: u64) -> Result<(), Error> {
         let tenant = &write.frame.tenant;
         let seen = self.shared.seen_at(write.frame.received_ns);
         let mut batches = Vec::with_capacity(write.batches.len());
@@ -262,13 +282,15 @@ impl Writer {
             let rows = self.shared.absorb(tenant, batch, seen)?;
             batches.push(TableBatch { table: batch.table, rows });
         }
+        let now = self.shared.now();
         let mut state = self.shared.state.write();
+        state.active.note(tenant, Since { sequence, at: now });
         for batch in &batches {
             state.active.add(tenant, batch, seen)?;
             self.shared.counters.count_rows(batch);
         }
         if state.active_since.is_none() && !state.active.is_empty() {
-            state.active_since = Some(Instant::now());
+            state.active_since = Some(now);
         }
         drop(state);
         if let Some(identity) = write.frame.identity {
@@ -282,19 +304,5 @@ impl Writer {
     fn remember(&self, identity: Identity) {
         let generation = self.shared.dedup.insert(identity);
         self.shared.unflushed.lock().extend(generation.map(|generation| (generation, identity)));
-    }
-
-    fn freeze(&mut self) {
-        let mut state = self.shared.state.write();
-        if state.active.is_empty() {
-            return;
-        }
-        let wal_files = self.wal.end_file();
-        let rows = std::mem::take(&mut state.active);
-        state.active_since = None;
-        let sequences = (self.first_active, self.next_sequence - 1);
-        self.first_active = self.next_sequence;
-        let identities = Arc::new(std::mem::take(&mut *self.shared.unflushed.lock()));
-        state.frozen.push(Frozen { rows, sequences, wal_files, identities });
     }
 }

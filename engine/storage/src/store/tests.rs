@@ -17,6 +17,7 @@ use crate::fixtures::{labels, logs, samples, series, streams};
 use crate::objects::fixtures::Faulty;
 
 mod histories;
+mod small_tenants;
 
 const DAY_MS: i64 = 86_400_000;
 const DAY_NS: i64 = DAY_MS * 1_000_000;

@@ -46,7 +46,12 @@ pub(crate) fn check(
             if expected.is_some_and(|expected| expected != first) {
                 damaged(path, format!("request {first} stands where {expected:?} should"));
             }
-            if group.header.kind == Kind::Requests && frame::decode_all(&group.body).is_none() {
+            let is_readable = match group.header.kind {
+                Kind::Requests => frame::decode_all(&group.body).is_some(),
+                Kind::Carried => crate::waiting::decode(&group.body).is_ok(),
+                Kind::Lost => true,
+            };
+            if !is_readable {
                 damaged(path, format!("the requests at byte {offset} cannot be read"));
             }
             checked.requests += group.header.requests;

@@ -21,6 +21,8 @@ pub(super) enum Kind {
     Requests,
     /// Nothing: its requests were damaged, and given up by whoever had the file set aside.
     Lost,
+    /// Rows of requests before it, which it stands for from here on; the first of its file.
+    Carried,
 }
 
 /// What stands before the body.
@@ -62,6 +64,7 @@ pub(super) fn finish(buffer: &mut Vec<u8>, header: &Header) {
     let kind: u32 = match header.kind {
         Kind::Requests => 1,
         Kind::Lost => 2,
+        Kind::Carried => 3,
     };
     let body_bytes = (buffer.len() - HEADER_BYTES) as u64;
     buffer[..4].copy_from_slice(&MAGIC.to_le_bytes());
@@ -120,6 +123,7 @@ fn header_of(bytes: &[u8], file: u64) -> Option<(Header, u64)> {
     let kind = match u32::from_le_bytes(array(bytes, 4)?) {
         1 => Kind::Requests,
         2 => Kind::Lost,
+        3 => Kind::Carried,
         _ => return None,
     };
     let header = Header {

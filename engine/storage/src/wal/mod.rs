@@ -15,6 +15,9 @@
 //! touch what was acknowledged before. Sequence numbers follow one another without a gap, over all
 //! files. Numbers are little-endian.
 //!
+//! A group of carried rows (module `waiting`) takes one sequence number, and is the first of its
+//! file; it tells itself which requests before it stands for.
+//!
 //! A file ends when it is large enough, when the memtable is frozen, or when writing to it has
 //! failed. The next file's first number then says where it ends: what stands behind that was
 //! refused. Only the last file may end in a group that is not whole. `synced` says how far the

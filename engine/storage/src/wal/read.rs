@@ -7,10 +7,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::frame;
 use super::group::{self, Group, Kind};
 use crate::disk::{Disk, DiskFile};
 use crate::objects::disk as disk_error;
+use crate::waiting::{self, Summary};
 use crate::{Error, ErrorKind, Frame};
 
 /// The files of a log, oldest first.
@@ -28,6 +31,8 @@ struct LogFile {
     path: PathBuf,
     /// Number of its first request; `None` if its first group is not whole.
     first: Option<u64>,
+    /// What its first group stands for, if that holds rows that were carried over.
+    carried: Option<Summary>,
 }
 
 /// What is read from a log, in order.
@@ -41,6 +46,15 @@ pub(crate) enum Read {
         first: u64,
         /// The requests.
         frames: Vec<Frame>,
+    },
+    /// Rows that were carried over from requests before.
+    Carried {
+        /// The number of the file.
+        file: u64,
+        /// Their sequence number.
+        sequence: u64,
+        /// What `waiting::encode` has made of them.
+        body: Bytes,
     },
     /// Requests that were given up when their file was set aside.
     Lost {
@@ -77,11 +91,22 @@ impl Log {
             let file = log.disk.open(&path).map_err(failed)?;
             let bytes = file.bytes().map_err(failed)?;
             let first = group::read(file.as_ref(), number, 0, bytes).map_err(failed)?;
+            let carried = first.as_ref().filter(|group| group.header.kind == Kind::Carried);
+            let carried = carried.map(|group| {
+                let summary = waiting::summary(&group.body);
+                summary.ok_or_else(|| damaged(&path, 0, "what waits is not of this version"))
+            });
+            let carried = carried.transpose()?;
             let first = first.map(|group| group.header.first);
             log.last_number = number;
-            log.files.push(LogFile { number, path, first });
+            log.files.push(LogFile { number, path, first, carried });
         }
         Ok(log)
+    }
+
+    /// What the groups of carried rows stand for, oldest first, with their sequence numbers.
+    pub(crate) fn carried(&self) -> impl Iterator<Item = (u64, &Summary)> {
+        self.files.iter().filter_map(|file| Some((file.first?, file.carried.as_ref()?)))
     }
 
     /// Sequence number of the oldest request; `None` if the log is empty.
@@ -192,6 +217,10 @@ impl Reader<'_> {
         let (first, requests) = (group.header.first, group.header.requests);
         if group.header.kind == Kind::Lost {
             return Ok(Read::Lost { first, requests });
+        }
+        if group.header.kind == Kind::Carried {
+            let body = group.body.clone();
+            return Ok(Read::Carried { file: self.of.number, sequence: first, body });
         }
         let frames = frame::decode_all(&group.body)
             .filter(|frames| frames.len() as u64 == requests)

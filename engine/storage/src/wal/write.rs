@@ -95,7 +95,35 @@ impl WalWriter {
     /// Writes the group, whose first request has the number `first`, and syncs it if durability
     /// asks for that. On an error nothing of it counts: its numbers are to be given again.
     pub(crate) fn commit(&mut self, first: u64) -> Result<(), Error> {
-        let result = self.write_group(first);
+        self.write(first, Kind::Requests)
+    }
+
+    /// Writes rows that were carried over as a group of one request, whose number is `first`, and
+    /// syncs it whatever durability says: the files before it are to be removed. On an error
+    /// [`Self::remove_refused`] makes sure that nothing of it counts.
+    pub(crate) fn carry(&mut self, body: &[u8], first: u64) -> Result<(), Error> {
+        self.end_file();
+        self.buffer.extend_from_slice(body);
+        self.requests = 1;
+        self.write(first, Kind::Carried)
+    }
+
+    /// Removes a file that was given up before anything in it counted, durably.
+    pub(crate) fn remove_refused(&mut self) -> Result<(), Error> {
+        let Some(path) = &self.refused else { return Ok(()) };
+        let removed = match self.disk.remove(path) {
+            // Removed before, though not durably.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        };
+        let removed = removed.and_then(|()| self.disk.sync_folder(&self.folder));
+        removed.map_err(|error| disk_error(path, error))?;
+        self.refused = None;
+        Ok(())
+    }
+
+    fn write(&mut self, first: u64, kind: Kind) -> Result<(), Error> {
+        let result = self.write_group(first, kind);
         if self.buffer.capacity() > BUFFER_BYTES_KEPT {
             self.buffer = Vec::new();
         }
@@ -104,7 +132,7 @@ impl WalWriter {
         result
     }
 
-    fn write_group(&mut self, first: u64) -> Result<(), Error> {
+    fn write_group(&mut self, first: u64, kind: Kind) -> Result<(), Error> {
         if self.open.as_ref().is_some_and(|open| open.offset >= self.file_bytes) {
             self.end_file();
         }
@@ -112,13 +140,8 @@ impl WalWriter {
             Some(open) => open,
             None => self.begin().map_err(|error| disk_error(&self.folder, error))?,
         };
-        let header = Header {
-            kind: Kind::Requests,
-            file: open.number,
-            synced: open.synced,
-            first,
-            requests: self.requests,
-        };
+        let header =
+            Header { kind, file: open.number, synced: open.synced, first, requests: self.requests };
         group::finish(&mut self.buffer, &header);
         let at_once = RESERVED_BYTES.min(self.file_bytes);
         if let Err(error) = reserve(&mut open, self.buffer.len() as u64, at_once) {
@@ -127,7 +150,7 @@ impl WalWriter {
             self.open = Some(open);
             return Err(disk_error(&path, error));
         }
-        if let Err(error) = self.write_to(&mut open) {
+        if let Err(error) = self.write_to(&mut open, kind) {
             let path = file_path(&self.folder, open.number);
             self.give_up(open);
             return Err(disk_error(&path, error));
@@ -136,10 +159,11 @@ impl WalWriter {
         Ok(())
     }
 
-    fn write_to(&mut self, open: &mut Open) -> io::Result<()> {
+    fn write_to(&mut self, open: &mut Open, kind: Kind) -> io::Result<()> {
         open.file.write_at(open.offset, &self.buffer)?;
         let end = open.offset + self.buffer.len() as u64;
         let is_due = match self.durability {
+            _ if kind == Kind::Carried => true,
             Durability::Fsync => true,
             Durability::Interval(interval) => self.synced_at.elapsed() >= interval,
             Durability::None => false,
@@ -208,7 +232,11 @@ impl WalWriter {
     /// A new file, its name durable.
     fn begin(&mut self) -> io::Result<Open> {
         if let Some(path) = &self.refused {
-            self.disk.remove(path)?;
+            match self.disk.remove(path) {
+                // Removed before, though not durably: the folder is synced below.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
             self.refused = None;
         }
         let number = self.next_number;

@@ -212,6 +212,26 @@ const KEYS: &[Key] = &[
         "Memtables are flushed at this age. Longer compresses better and lengthens recovery.",
     ),
     key(
+        "storage.flush_tenant_bytes_min",
+        Kind::Size,
+        "1MiB",
+        "With storage.flush_tenants_min tenants or more in the memtable, those with fewer bytes \
+         wait in it and in the WAL until they have as many, for storage.flush_tenant_age_max at \
+         most, and as long as they take a quarter of storage.memtable_bytes together; 0: nobody.",
+    ),
+    key(
+        "storage.flush_tenant_age_max",
+        Kind::Duration,
+        "30m",
+        "How long rows of a small tenant wait: so much later other processes and engines see them.",
+    ),
+    key(
+        "storage.flush_tenants_min",
+        Kind::Count,
+        "16",
+        "Tenants with rows in the memtable from which on small ones wait.",
+    ),
+    key(
         "storage.buffered_bytes",
         Kind::Size,
         "384MiB",

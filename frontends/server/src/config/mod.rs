@@ -260,6 +260,9 @@ fn store_options(settings: &Settings, data: &Path) -> storage::StoreOptions {
     options.durability = durability;
     options.memtable_bytes_max = count(settings, "storage.memtable_bytes");
     options.flush_interval = settings.duration("storage.flush_interval");
+    options.flush_tenant_bytes_min = count(settings, "storage.flush_tenant_bytes_min");
+    options.flush_tenant_age_max = settings.duration("storage.flush_tenant_age_max");
+    options.flush_tenants_min = count(settings, "storage.flush_tenants_min");
     options.buffered_bytes_max = count(settings, "storage.buffered_bytes");
     options.wal_segment_bytes = settings.number("storage.wal_segment_bytes");
     options.dedup_window = settings.duration("storage.dedup_window");

@@ -26,6 +26,9 @@ fn defaults_are_those_of_the_crates_they_configure() {
     assert_eq!(config.storage.durability, store.durability);
     assert_eq!(config.storage.memtable_bytes_max, store.memtable_bytes_max);
     assert_eq!(config.storage.flush_interval, store.flush_interval);
+    assert_eq!(config.storage.flush_tenants_min, store.flush_tenants_min);
+    assert_eq!(config.storage.flush_tenant_bytes_min, store.flush_tenant_bytes_min);
+    assert_eq!(config.storage.flush_tenant_age_max, store.flush_tenant_age_max);
     assert_eq!(config.storage.buffered_bytes_max, store.buffered_bytes_max);
     assert_eq!(config.storage.wal_segment_bytes, store.wal_segment_bytes);
     assert_eq!(config.storage.row_group_rows, store.row_group_rows);

@@ -55,6 +55,9 @@ impl World {
             memtable_bytes_max: [4_000, 1 << 20][self.chance.below(2) as usize],
             buffered_bytes_max: 1 << 20,
             wal_segment_bytes: 4_096 << self.chance.below(5),
+            flush_tenants_min: 2,
+            // All wait, some do, nobody does.
+            flush_tenant_bytes_min: [1 << 20, 3_000, 0][self.chance.below(3) as usize],
             ..StoreOptions::new(self.dir.path())
         };
         let disk = Arc::new(self.disk.clone());
@@ -93,7 +96,7 @@ impl World {
         for _ in 0..3 + self.chance.below(10) {
             match self.chance.below(12) {
                 0..7 => self.send(store).await,
-                7 => drop(store.flush().await),
+                7 => drop(flush::flush(store, self.chance.once_in(3)).await),
                 8 => {
                     let denied = DENIED[self.chance.below(DENIED.len() as u64) as usize];
                     *self.bucket.denied.lock() = Some(denied).filter(|_| self.chance.once_in(2));
@@ -130,14 +133,24 @@ impl World {
             append(store, hash, &text).await.unwrap_or_else(|error| panic!("{seed}: {error}"));
             self.acknowledged.push((hash, text));
         }
-        let lines: Vec<String> = self.acknowledged.iter().map(|(_, text)| text.clone()).collect();
-        assert_holds(store, "t", &lines).await;
+        for tenant in TENANTS {
+            let of_tenant = self.acknowledged.iter().filter(|(hash, _)| tenant_of(*hash) == tenant);
+            let lines: Vec<String> = of_tenant.map(|(_, text)| text.clone()).collect();
+            assert_holds(store, tenant, &lines).await;
+        }
     }
 }
 
+const TENANTS: [&str; 3] = ["t", "u", "v"];
+
+fn tenant_of(hash: u128) -> &'static str {
+    TENANTS[(hash % 3) as usize]
+}
+
 async fn append(store: &Store, hash: u128, text: &str) -> Result<Appended, Error> {
+    let tenant = tenant_of(hash);
     let frame = Frame {
-        tenant: "t".into(),
+        tenant: tenant.into(),
         signal: Signal::Metrics,
         encoding: 0,
         received_ns: 1,
@@ -145,7 +158,7 @@ async fn append(store: &Store, hash: u128, text: &str) -> Result<Appended, Error
         notes: Bytes::new(),
         identity: Some(Identity { hash, records: 1, rejected: 0 }),
     };
-    let batches = Lines.decode(&frame, &store.series("t"), &store.streams("t")).unwrap();
+    let batches = Lines.decode(&frame, &store.series(tenant), &store.streams(tenant)).unwrap();
     store.append(Write { frame, batches }).await
 }
 
