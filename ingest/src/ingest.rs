@@ -157,6 +157,11 @@ impl Ingest {
         self.counters.stats(self.budget.taken_bytes())
     }
 
+    /// From now on the limits of tenants are those of these options.
+    pub fn set_tenant_limits(&self, options: &IngestOptions) {
+        self.tenants.set(options.tenant_limits, options.tenant_overrides.clone());
+    }
+
     /// The limits of requests and records.
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -314,9 +319,10 @@ fn decode_job(mut job: Job) -> Result<Done, Error> {
         return Ok(Done::Known(known));
     }
     let of_tenant = job.tenants.limits(&job.tenant);
+    let limits = of_tenant.over(&job.limits);
     let context = Context {
         received_ns: job.received_ns,
-        limits: &job.limits,
+        limits: &limits,
         series_max: of_tenant.series_max,
         streams_max: of_tenant.streams_max,
         series: &job.series,
@@ -340,7 +346,7 @@ fn decode_job(mut job: Job) -> Result<Done, Error> {
         encoding: frame_encoding,
         received_ns: job.received_ns,
         payload,
-        notes: std::mem::take(&mut decoded.rejected).into_notes(&job.limits),
+        notes: std::mem::take(&mut decoded.rejected).into_notes(&limits),
         identity: (!decoded.is_untimed).then_some(identity),
     };
     let batches = std::mem::take(&mut decoded.batches);

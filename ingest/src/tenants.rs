@@ -13,10 +13,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use schemas::model::Signal;
 
 use crate::error::{Error, ErrorKind};
+use crate::limits::Limits;
 
 /// Tenants whose buckets are kept; beyond, those that are full again are forgotten first.
 const BUCKETS_MAX: usize = 20_000;
@@ -34,6 +35,28 @@ pub struct TenantLimits {
     pub series_max: usize,
     /// Log streams seen on a day (UTC). Default 0.
     pub streams_max: usize,
+    /// Bytes of a log record's body; 0: those of [`Limits`]. Default 0.
+    pub line_bytes_max: usize,
+    /// Labels of a series or stream; 0: as many as [`Limits`] says. Default 0.
+    pub labels_max: usize,
+    /// Bytes of a label's name; 0: those of [`Limits`]. Default 0.
+    pub label_name_bytes_max: usize,
+    /// Bytes of a label's value; 0: those of [`Limits`]. Default 0.
+    pub label_value_bytes_max: usize,
+}
+
+impl TenantLimits {
+    /// The limits of all with what the tenant has of its own.
+    pub(crate) fn over(&self, limits: &Limits) -> Limits {
+        let own = |own: usize, all: usize| if own == 0 { all } else { own };
+        Limits {
+            log_body_bytes_max: own(self.line_bytes_max, limits.log_body_bytes_max),
+            labels_max: own(self.labels_max, limits.labels_max),
+            label_name_bytes_max: own(self.label_name_bytes_max, limits.label_name_bytes_max),
+            label_value_bytes_max: own(self.label_value_bytes_max, limits.label_value_bytes_max),
+            ..limits.clone()
+        }
+    }
 }
 
 impl Default for TenantLimits {
@@ -44,6 +67,10 @@ impl Default for TenantLimits {
             burst: Duration::from_secs(10),
             series_max: 0,
             streams_max: 0,
+            line_bytes_max: 0,
+            labels_max: 0,
+            label_name_bytes_max: 0,
+            label_value_bytes_max: 0,
         }
     }
 }
@@ -51,8 +78,7 @@ impl Default for TenantLimits {
 /// The limits of all tenants, and how much of them is used.
 #[derive(Debug, Default)]
 pub(crate) struct Tenants {
-    defaults: TenantLimits,
-    overrides: HashMap<String, TenantLimits>,
+    limits: RwLock<(TenantLimits, HashMap<String, TenantLimits>)>,
     buckets: Mutex<HashMap<(Arc<str>, Signal), Buckets>>,
 }
 
@@ -74,12 +100,18 @@ pub(crate) struct Load {
 impl Tenants {
     /// Limits of tenants that have none of their own, and those that have.
     pub(crate) fn new(defaults: TenantLimits, overrides: HashMap<String, TenantLimits>) -> Self {
-        Self { defaults, overrides, buckets: Mutex::default() }
+        Self { limits: RwLock::new((defaults, overrides)), buckets: Mutex::default() }
+    }
+
+    /// From now on these limits hold.
+    pub(crate) fn set(&self, defaults: TenantLimits, overrides: HashMap<String, TenantLimits>) {
+        *self.limits.write() = (defaults, overrides);
     }
 
     /// The limits of a tenant.
     pub(crate) fn limits(&self, tenant: &str) -> TenantLimits {
-        self.overrides.get(tenant).copied().unwrap_or(self.defaults)
+        let limits = self.limits.read();
+        limits.1.get(tenant).copied().unwrap_or(limits.0)
     }
 
     /// Takes a request's load from what the tenant may send, or refuses it and takes nothing.

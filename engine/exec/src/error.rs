@@ -11,6 +11,8 @@ pub enum ErrorKind {
     NotFound,
     /// A limit was hit; the message names it and its value.
     Limit,
+    /// The tenant runs as many queries as it may; the same one may come again.
+    TooMany,
     /// The query took too long.
     Timeout,
     /// Try again later.

@@ -50,7 +50,7 @@ impl Session {
         query: &Query,
         range: TimeRange,
     ) -> Result<Vec<(Labels, Vec<Exemplar>)>, Error> {
-        let _admitted = self.admit().await?;
+        let _admitted = self.admit(tenant).await?;
         let ctx = self.context(tenant);
         let mut scans = Vec::new();
         collect_scans(&query.root, &mut scans);

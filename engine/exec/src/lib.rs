@@ -27,6 +27,7 @@ mod session;
 mod spansets;
 mod sql;
 mod table;
+mod tenants;
 mod tiles;
 mod views;
 
@@ -35,10 +36,11 @@ pub use error::{Error, ErrorKind};
 pub use exemplars::Exemplar;
 pub use limits::Limits;
 pub use memory::{Held, QueryMemory};
-pub use output::{OutputKind, QueryOutput, QueryStats};
+pub use output::{BytesRead, OutputKind, QueryOutput, QueryStats};
 pub use raw::{MetricStatistics, RawOutput, RawSeries};
 pub use session::{MetricMetadata, Session, StreamStats};
 pub use storage::{
     Cancelling, Cardinality, DeletePhase, DeleteReport, DeleteRequest, DeleteSpec, DeleteState,
     Replaced, RetentionPlan, RowSelector,
 };
+pub use tenants::{LimitsOfTenants, TenantLimits};

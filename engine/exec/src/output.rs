@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::AsArray;
 use arrow::datatypes::SchemaRef;
@@ -10,9 +10,9 @@ use arrow::record_batch::RecordBatch;
 use futures::stream::BoxStream;
 use schemas::model::StepGrid;
 
-use crate::Error;
 pub use crate::histogram::{Bounded, Bucket, CUSTOM_BOUNDS, Conflict, Histogram, ResetHint};
 use crate::memory::QueryMemory;
+use crate::{Error, ErrorKind};
 
 /// Column names of outputs that are not columns of a table.
 pub mod columns {
@@ -91,12 +91,64 @@ pub enum OutputKind {
 pub struct QueryStats {
     /// Samples, records or spans read from storage.
     pub rows_read: AtomicU64,
-    /// Bytes of segments read.
-    pub bytes_read: AtomicU64,
+    /// Bytes of segments read, as they are stored; footers are not counted.
+    pub bytes_read: BytesRead,
     /// Segments opened.
     pub segments_read: AtomicU64,
     /// Segments left out by their statistics.
     pub segments_pruned: AtomicU64,
+}
+
+impl QueryStats {
+    /// Nothing is read yet, and no more than so many bytes may be; 0: any number.
+    pub(crate) fn within(bytes_max: u64) -> Self {
+        let bytes_read = BytesRead { read: Arc::default(), bytes_max };
+        Self { bytes_read, ..Self::default() }
+    }
+}
+
+/// Bytes that a query has read, and how many it may.
+#[derive(Clone, Debug, Default)]
+pub struct BytesRead {
+    read: Arc<AtomicU64>,
+    /// 0: any number.
+    bytes_max: u64,
+}
+
+impl BytesRead {
+    /// Bytes read so far.
+    pub fn load(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Counts bytes that are about to be read; `Limit` if they are too many.
+    pub(crate) fn add(&self, bytes: u64) -> Result<(), Error> {
+        let read = self.read.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if self.bytes_max == 0 || read <= self.bytes_max {
+            return Ok(());
+        }
+        let message = format!(
+            "the query would read too many bytes (query: {}, limit: {}); consider adding more \
+             specific stream selectors or reduce the time range of the query",
+            in_units(read),
+            in_units(self.bytes_max)
+        );
+        Err(Error::new(ErrorKind::Limit, message))
+    }
+}
+
+/// Bytes as Loki writes them: `1.5 MiB`.
+fn in_units(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let (mut amount, mut unit) = (bytes as f64, 0);
+    while amount >= 1024.0 && unit + 1 < units.len() {
+        (amount, unit) = (amount / 1024.0, unit + 1);
+    }
+    if unit > 0 && amount < 10.0 {
+        format!("{amount:.1} {}", units[unit])
+    } else {
+        format!("{amount:.0} {}", units[unit])
+    }
 }
 
 /// The answer to a query. Dropping it cancels the query.

@@ -80,7 +80,8 @@ impl Session {
         selectors: &[Vec<Matcher>],
         range: TimeRange,
     ) -> Result<RawOutput, Error> {
-        let admitted = self.admit().await?;
+        self.tenants.check_range(tenant, &range, false)?;
+        let admitted = self.admit(tenant).await?;
         let ctx = self.context(tenant);
         let mut entries = Vec::new();
         for matchers in selectors {

@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
 use datafusion::execution::cache::cache_manager::CacheManagerConfig;
@@ -34,6 +35,7 @@ use crate::operators::SeriesOutputExec;
 use crate::output::{OutputKind, QueryOutput, QueryStats};
 use crate::roster::Roster;
 use crate::table::LAKE_URL;
+use crate::tenants::{LimitsOfTenants, Permit, Tenants};
 use crate::{Error, ErrorKind, Limits};
 
 /// Footers of segments kept in memory, in bytes, at most.
@@ -74,6 +76,7 @@ pub struct Session {
     pub(crate) limits: Limits,
     pub(crate) runtime: Arc<RuntimeEnv>,
     pub(crate) state: SessionState,
+    pub(crate) tenants: Tenants,
     permits: Arc<Semaphore>,
     /// Places in the queue for a permit.
     waiting: Semaphore,
@@ -109,7 +112,8 @@ impl Session {
             .build();
         let permits = Arc::new(Semaphore::new(limits.concurrency_max));
         let waiting = Semaphore::new(limits.queue_max.min(Semaphore::MAX_PERMITS));
-        Ok(Self { store, limits, runtime, state, permits, waiting, _footers: footers })
+        let tenants = Tenants::default();
+        Ok(Self { store, limits, runtime, state, tenants, permits, waiting, _footers: footers })
     }
 
     /// What one query may use.
@@ -117,9 +121,20 @@ impl Session {
         &self.limits
     }
 
+    /// From now on these are the limits of tenants; queries that run keep theirs.
+    pub fn set_tenant_limits(&self, limits: LimitsOfTenants) {
+        self.tenants.set(limits);
+    }
+
+    /// The time that one query of a tenant may take.
+    pub fn timeout(&self, tenant: &str) -> Duration {
+        self.tenants.timeout(tenant, &self.limits)
+    }
+
     /// Runs a query of any of the three languages.
     pub async fn run(&self, tenant: &str, query: Query) -> Result<QueryOutput, Error> {
-        let admitted = self.admit().await?;
+        self.tenants.check(tenant, &query)?;
+        let admitted = self.admit(tenant).await?;
         let root = plan::rules::optimize(query.root);
         let ctx = self.context(tenant);
         let stats = Arc::clone(&ctx.stats);
@@ -191,12 +206,17 @@ impl Session {
         Context {
             snapshot: Arc::new(self.store.snapshot(tenant)),
             roster: Roster::new(self.limits.series_max, memory.hold("labels")),
-            stats: Arc::new(QueryStats::default()),
-            limits: self.limits.clone(),
+            stats: self.stats(tenant),
+            limits: self.tenants.within(tenant, &self.limits),
             task: Arc::new(task),
             runtime,
             memory,
         }
+    }
+
+    /// Where a tenant's query is counted, within the bytes that it may read.
+    pub(crate) fn stats(&self, tenant: &str) -> Arc<QueryStats> {
+        Arc::new(QueryStats::within(self.tenants.of(tenant).bytes_max))
     }
 
     /// The memory of one query, and DataFusion's surroundings that draw on it.
@@ -208,11 +228,15 @@ impl Session {
     }
 
     /// Waits for a place among the running queries.
-    pub(crate) async fn admit(&self) -> Result<Admitted, Error> {
+    pub(crate) async fn admit(&self, tenant: &str) -> Result<Admitted, Error> {
         let pressure = self.store.budget().check_pressure();
         pressure.map_err(|error| Error::new(ErrorKind::Unavailable, error.to_string()))?;
         let started = Instant::now();
-        let admitted = |permit| Admitted { _permit: permit, until: started + self.limits.timeout };
+        let timeout = self.timeout(tenant);
+        let wait = self.limits.queue_timeout.min(timeout);
+        let of_tenant = self.tenants.enter(tenant, started + wait).await?;
+        let until = started + timeout;
+        let admitted = |permit| Admitted { _of_tenant: of_tenant, _permit: permit, until, timeout };
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Ok(admitted(permit));
         }
@@ -223,7 +247,6 @@ impl Session {
             );
             return Err(Error::new(ErrorKind::Unavailable, message));
         };
-        let wait = self.limits.queue_timeout.min(self.limits.timeout);
         let permit = Arc::clone(&self.permits).acquire_owned();
         match tokio::time::timeout_at(started + wait, permit).await {
             Ok(Ok(permit)) => Ok(admitted(permit)),
@@ -250,7 +273,7 @@ impl Session {
         admitted: Admitted,
         memory: QueryMemory,
     ) -> BoxStream<'static, Result<T, Error>> {
-        let timeout = self.limits.timeout;
+        let timeout = admitted.timeout;
         let state = Some((stream, admitted, memory));
         futures::stream::unfold(state, move |state| async move {
             let (mut stream, admitted, memory) = state?;
@@ -271,11 +294,13 @@ pub(crate) type BatchStream = BoxStream<'static, Result<RecordBatch, Error>>;
 
 /// A place among the running queries, and until when it may be held.
 pub(crate) struct Admitted {
+    _of_tenant: Permit,
     _permit: OwnedSemaphorePermit,
     until: Instant,
+    timeout: Duration,
 }
 
-fn timed_out(timeout: std::time::Duration) -> Error {
+fn timed_out(timeout: Duration) -> Error {
     let seconds = timeout.as_secs_f64();
     Error::new(ErrorKind::Timeout, format!("the query took over {seconds} s, the limit of timeout"))
 }

@@ -48,8 +48,8 @@ type Surroundings<'a> = (&'a QueryMemory, Arc<RuntimeEnv>);
 impl Session {
     /// Runs a SQL statement that only reads.
     pub async fn sql(&self, tenant: &str, statement: &str) -> Result<QueryOutput, Error> {
-        let admitted = self.admit().await?;
-        let stats = Arc::new(QueryStats::default());
+        let admitted = self.admit(tenant).await?;
+        let stats = self.stats(tenant);
         let (memory, runtime) = self.runtime_of_query();
         let frame = self.frame(tenant, statement, &stats, (&memory, runtime)).await?;
         let schema = Arc::new(frame.schema().as_arrow().clone());

@@ -49,7 +49,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
 
 /// Refuses what only an operator may do.
 fn check_admin(ask: &Ask) -> Result<(), Error> {
-    if ask.api.options.admin {
+    if ask.options.admin {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Unavailable, "admin APIs disabled (api.admin)"))

@@ -131,6 +131,7 @@ impl From<exec::Error> for Error {
             exec::ErrorKind::Invalid => ErrorKind::Execution,
             exec::ErrorKind::NotFound => ErrorKind::NotFound,
             exec::ErrorKind::Limit => ErrorKind::Limit,
+            exec::ErrorKind::TooMany => ErrorKind::TooMany,
             exec::ErrorKind::Timeout => ErrorKind::Timeout,
             exec::ErrorKind::Unavailable => ErrorKind::Unavailable,
             exec::ErrorKind::Internal => ErrorKind::Internal,

@@ -52,10 +52,14 @@ pub struct Api {
 impl Api {
     /// The APIs over a session.
     pub fn new(session: Arc<exec::Session>, options: ApiOptions) -> Arc<Self> {
-        let overrides = options.tenant_overrides.clone();
-        let tenants = tenants::Tenants::new(options.tenant_limits, overrides);
+        let tenants = tenants::Tenants::new(&options);
         let started_ns = time::now_ns();
         Arc::new(Self { session, options, tenants, counters: Arc::default(), started_ns })
+    }
+
+    /// From now on the limits of tenants are those of these options.
+    pub fn set_tenant_limits(&self, options: &ApiOptions) {
+        self.tenants.set(options);
     }
 
     /// Queries answered so far, by language.

@@ -46,6 +46,9 @@ pub struct ApiOptions {
     pub metadata_range: Duration,
     /// Rows of a SQL answer in JSON or CSV. Default 1 million.
     pub sql_rows_max: usize,
+    /// Bytes of an answer that is written while its rows arrive, before compression; 0: any
+    /// number. An answer that is found to be longer when it has begun is cut off. Default 0.
+    pub answer_bytes_max: u64,
 }
 
 impl Default for ApiOptions {
@@ -68,6 +71,7 @@ impl Default for ApiOptions {
             trace_bytes_max: 64 << 20,
             metadata_range: Duration::from_secs(6 * 3600),
             sql_rows_max: 1_000_000,
+            answer_bytes_max: 0,
         }
     }
 }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use schemas::model::{TENANT_HEADER, tenant_of};
 use tokio::time::Instant;
 
-use crate::Api;
 use crate::error::{Dialect, Error, Refusal};
+use crate::{Api, ApiOptions};
 
 /// Parameters a request may have; more are refused.
 const PARAMS_MAX: usize = 10_000;
@@ -94,6 +94,8 @@ fn decode(encoded: &[u8]) -> String {
 pub(crate) struct Call<D> {
     pub(crate) api: Arc<Api>,
     pub(crate) tenant: String,
+    /// The options as they hold for the tenant.
+    pub(crate) options: Arc<ApiOptions>,
     pub(crate) params: Params,
     pub(crate) headers: HeaderMap,
     /// The body, unless it was a form.
@@ -104,9 +106,9 @@ pub(crate) struct Call<D> {
 }
 
 impl<D> Call<D> {
-    /// When the query must have ended: after the API's timeout, or after a shorter one.
+    /// When the query must have ended: after the tenant's timeout, or after a shorter one.
     pub(crate) fn deadline(&self, timeout: Option<Duration>) -> Instant {
-        let longest = self.api.options.timeout;
+        let longest = self.options.timeout.min(self.api.session.timeout(&self.tenant));
         self.started + timeout.map_or(longest, |timeout| timeout.min(longest))
     }
 
@@ -132,7 +134,8 @@ impl<D: Dialect> FromRequest<Arc<Api>> for Call<D> {
         let form = if is_form { std::mem::take(&mut body) } else { Bytes::new() };
         let params = Params::parse(&[&form, query.as_bytes()])?;
         let api = Arc::clone(api);
-        Ok(Self { api, tenant, params, headers, body, started, dialect: PhantomData })
+        let options = api.tenants.options(&tenant);
+        Ok(Self { api, tenant, options, params, headers, body, started, dialect: PhantomData })
     }
 }
 

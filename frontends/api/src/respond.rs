@@ -81,7 +81,7 @@ pub(crate) async fn stream(
     encoder: impl Encode,
     content_type: &'static str,
 ) -> Result<Response, Error> {
-    let Output { batches, stats, warnings, memory, started, .. } = output;
+    let Output { batches, stats, warnings, memory, started, answer_bytes_max, .. } = output;
     let read = ReadStats(Arc::clone(&stats));
     let end = End { stats, warnings, started };
     let mut writer = Writer {
@@ -90,6 +90,8 @@ pub(crate) async fn stream(
         end,
         rest: None,
         stage: Stage::Opening,
+        written: 0,
+        bytes_max: answer_bytes_max,
         held: memory.hold("answer"),
     };
     let first = writer.next_chunk().await?;
@@ -139,6 +141,10 @@ struct Writer<E> {
     /// Rows of the current batch that are not written yet.
     rest: Option<RecordBatch>,
     stage: Stage,
+    /// Bytes of the chunks so far.
+    written: u64,
+    /// Bytes that the answer may have; 0: any number.
+    bytes_max: u64,
     /// Memory of what is gathered; when it is written, it is held twice.
     held: Held,
 }
@@ -166,6 +172,12 @@ impl<E: Encode> Writer<E> {
             };
             self.encoder.rows(&rows, &mut out)?;
             self.held.resize(out.bytes() + 2 * self.encoder.held_bytes())?;
+        }
+        self.written += out.bytes() as u64;
+        if self.bytes_max > 0 && self.written > self.bytes_max {
+            let message =
+                format!("the answer is over the limit of {} bytes (answer_bytes)", self.bytes_max);
+            return Err(Error::limit(message));
         }
         Ok(Some(out.into()))
     }

@@ -13,7 +13,6 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::Api;
 use crate::error::{Error, ErrorKind};
-use crate::tenants::Permit;
 
 /// The answer to a query, its first batch read.
 pub(crate) struct Output {
@@ -25,6 +24,8 @@ pub(crate) struct Output {
     pub(crate) memory: QueryMemory,
     /// When the query began.
     pub(crate) started: Instant,
+    /// Bytes that the answer may have; 0: any number.
+    pub(crate) answer_bytes_max: u64,
 }
 
 /// Batches of an answer, in order, until a deadline.
@@ -32,8 +33,6 @@ pub(crate) struct Batches {
     first: Option<RecordBatch>,
     rest: BoxStream<'static, Result<RecordBatch, exec::Error>>,
     deadline: Instant,
-    /// The tenant's room for one query.
-    _permit: Permit,
 }
 
 impl Api {
@@ -45,10 +44,8 @@ impl Api {
         deadline: Instant,
     ) -> Result<Output, Error> {
         let started = Instant::now();
-        self.tenants.check(tenant, &query)?;
-        let permit = self.tenants.enter(tenant)?;
         let output = before(deadline, self.session.run(tenant, query)).await??;
-        Output::new(output, started, deadline, permit).await
+        Output::new(output, started, deadline, self.answer_bytes_max(tenant)).await
     }
 
     /// The samples, as they are stored, of the series that one of the selectors selects.
@@ -59,10 +56,9 @@ impl Api {
         range: TimeRange,
         deadline: Instant,
     ) -> Result<RawSamples, Error> {
-        let permit = self.tenants.enter(tenant)?;
         let asked = self.session.raw(tenant, selectors, range);
         let output = before(deadline, asked).await??;
-        Ok(RawSamples { output, deadline, _permit: permit })
+        Ok(RawSamples { output, deadline })
     }
 
     /// Runs a SQL statement and waits for its first batch.
@@ -73,17 +69,19 @@ impl Api {
         deadline: Instant,
     ) -> Result<Output, Error> {
         let started = Instant::now();
-        let permit = self.tenants.enter(tenant)?;
         let output = before(deadline, self.session.sql(tenant, statement)).await??;
-        Output::new(output, started, deadline, permit).await
+        Output::new(output, started, deadline, self.answer_bytes_max(tenant)).await
+    }
+
+    fn answer_bytes_max(&self, tenant: &str) -> u64 {
+        self.tenants.options(tenant).answer_bytes_max
     }
 }
 
-/// Stored samples, and the tenant's room for reading them.
+/// Stored samples, and until when they may be read.
 pub(crate) struct RawSamples {
     output: RawOutput,
     deadline: Instant,
-    _permit: Permit,
 }
 
 impl RawSamples {
@@ -121,14 +119,14 @@ impl Output {
         output: QueryOutput,
         started: Instant,
         deadline: Instant,
-        permit: Permit,
+        answer_bytes_max: u64,
     ) -> Result<Self, Error> {
         let QueryOutput { kind, stream, stats, memory, warnings } = output;
         // The first look at an empty answer ends the stream, which may not be polled again.
         let rest = stream.fuse().boxed();
-        let mut batches = Batches { first: None, rest, deadline, _permit: permit };
+        let mut batches = Batches { first: None, rest, deadline };
         batches.first = batches.next().await?;
-        Ok(Self { kind, batches, stats, warnings, memory, started })
+        Ok(Self { kind, batches, stats, warnings, memory, started, answer_bytes_max })
     }
 }
 

@@ -167,7 +167,7 @@ impl Drop for QueryTimer {
         if let Some(read) = &self.read {
             let rows = read.rows_read.load(Ordering::Relaxed);
             counters.rows_read.fetch_add(rows, Ordering::Relaxed);
-            let bytes = read.bytes_read.load(Ordering::Relaxed);
+            let bytes = read.bytes_read.load();
             counters.bytes_read.fetch_add(bytes, Ordering::Relaxed);
         }
         self.counters.running.fetch_sub(1, Ordering::Relaxed);

@@ -35,7 +35,7 @@ impl Error {
             Self::Query(error) => match error.kind() {
                 ErrorKind::Invalid => Code::InvalidArgument,
                 ErrorKind::NotFound => Code::NotFound,
-                ErrorKind::Limit => Code::ResourceExhausted,
+                ErrorKind::Limit | ErrorKind::TooMany => Code::ResourceExhausted,
                 ErrorKind::Timeout => Code::DeadlineExceeded,
                 ErrorKind::Unavailable => Code::Unavailable,
                 ErrorKind::Internal => Code::Internal,

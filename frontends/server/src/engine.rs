@@ -54,6 +54,7 @@ impl Engine {
         })?;
         let session =
             Session::new(Arc::clone(&store), config.limits.clone()).map_err(Error::Engine)?;
+        session.set_tenant_limits(config.tenant_limits.clone());
         let session = Arc::new(session);
         info!(
             data = %config.data.display(),
@@ -70,6 +71,14 @@ impl Engine {
             session,
             store,
         })
+    }
+
+    /// From now on the limits of tenants are those of this configuration; nothing else of it is
+    /// taken over.
+    pub(crate) fn set_tenant_limits(&self, config: &Config) {
+        self.ingest.set_tenant_limits(&config.ingest);
+        self.session.set_tenant_limits(config.tenant_limits.clone());
+        self.api.set_tenant_limits(&config.api);
     }
 
     /// What all parts count.

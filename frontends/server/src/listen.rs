@@ -108,6 +108,40 @@ pub(crate) async fn stop_signal() {
     }
 }
 
+/// The wish that the configuration is read again: SIGHUP. It never comes where there is none.
+#[derive(Debug)]
+pub(crate) struct Reload {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl Reload {
+    /// From now on SIGHUP does not end the process.
+    #[cfg(unix)]
+    pub(crate) fn new() -> Self {
+        let signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
+        let signal = signal.inspect_err(|error| warn!(%error, "cannot listen for SIGHUP")).ok();
+        Self { signal }
+    }
+
+    /// From now on SIGHUP does not end the process.
+    #[cfg(not(unix))]
+    pub(crate) fn new() -> Self {
+        Self {}
+    }
+
+    /// Ends when the next one has come.
+    pub(crate) async fn wait(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
 /// A listener that leaves clients waiting while it holds as many connections as it may.
 #[derive(Debug)]
 struct Limited {

@@ -56,6 +56,11 @@ impl Server {
         Ok(Self { engine, ports, stopping, address })
     }
 
+    /// Takes over the limits of tenants from a configuration that was read again.
+    pub(crate) fn set_tenant_limits(&self, config: &Config) {
+        self.engine.set_tenant_limits(config);
+    }
+
     /// URL of the main port as seen from this machine.
     pub(crate) fn url(&self) -> String {
         let mut address = self.address;

@@ -21,7 +21,9 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ParquetMetaData;
 
+use crate::Error;
 use crate::memory::{Held, QueryMemory};
+use crate::output::BytesRead;
 
 /// Decoded batches on their way and buffers of decoders, of one open segment.
 const DECODING_BYTES: usize = 512 << 10;
@@ -33,6 +35,7 @@ const ROWS_DECODED: u64 = 2 * 8192;
 pub(super) struct HeldReaders {
     inner: CachedParquetFileReaderFactory,
     memory: QueryMemory,
+    read: BytesRead,
 }
 
 impl fmt::Debug for HeldReaders {
@@ -42,9 +45,13 @@ impl fmt::Debug for HeldReaders {
 }
 
 impl HeldReaders {
-    /// Readers like those of `inner`.
-    pub(super) fn new(inner: CachedParquetFileReaderFactory, memory: QueryMemory) -> Self {
-        Self { inner, memory }
+    /// Readers like those of `inner`; what they read is counted in `read`.
+    pub(super) fn new(
+        inner: CachedParquetFileReaderFactory,
+        memory: QueryMemory,
+        read: BytesRead,
+    ) -> Self {
+        Self { inner, memory, read }
     }
 }
 
@@ -59,13 +66,15 @@ impl ParquetFileReaderFactory for HeldReaders {
         let inner = self.inner.create_reader(partition, file, metadata_size_hint, metrics)?;
         let held = self.memory.hold("segments");
         held.grow(DECODING_BYTES)?;
-        Ok(Box::new(HeldReader { inner, held, newest_bytes: 0, metadata: None }))
+        let read = self.read.clone();
+        Ok(Box::new(HeldReader { inner, held, read, newest_bytes: 0, metadata: None }))
     }
 }
 
 struct HeldReader {
     inner: Box<dyn AsyncFileReader + Send>,
     held: Held,
+    read: BytesRead,
     /// Bytes of the newest fetch.
     newest_bytes: usize,
     metadata: Option<Arc<ParquetMetaData>>,
@@ -73,6 +82,8 @@ struct HeldReader {
 
 impl HeldReader {
     fn fetch(&mut self, ranges: &[Range<u64>]) -> Result<()> {
+        let external = |error: Error| ParquetError::External(Box::new(error));
+        self.read.add(ranges.iter().map(length).sum()).map_err(external)?;
         let bytes: u64 = ranges.iter().map(|range| self.decoded_bytes(range) + length(range)).sum();
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX / 4);
         let held = DECODING_BYTES + self.newest_bytes + bytes;

@@ -89,10 +89,10 @@ pub(crate) fn scan(
     stats.segments_read.fetch_add(read as u64, Ordering::Relaxed);
     let mut opened = Vec::new();
     for reading in &readings {
-        opened.push(open(&request, &layout, reading, &request.projection, runtime)?);
+        opened.push(open(&request, &layout, reading, &request.projection, (runtime, stats))?);
     }
     if !masked.is_empty() {
-        opened.push(open_masked(&request, &layout, masked, runtime)?);
+        opened.push(open_masked(&request, &layout, masked, (runtime, stats))?);
     }
     let segments = match opened.len() {
         0 | 1 => opened.pop(),
@@ -116,14 +116,14 @@ fn open_masked(
     request: &ScanRequest<'_>,
     layout: &TableLayout,
     masked: Vec<Arc<Segment>>,
-    runtime: &RuntimeEnv,
+    surroundings: (&RuntimeEnv, &QueryStats),
 ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
     let deletes = request.snapshot.deletes.clone();
     let mut columns = request.projection.clone();
     let asked = deletes.columns(request.table, layout);
     columns.extend(asked.into_iter().filter(|at| !request.projection.contains(at)));
     let reading = Reading { segments: masked.clone(), way: Way::default() };
-    let input = open(request, layout, &reading, &columns, runtime)?;
+    let input = open(request, layout, &reading, &columns, surroundings)?;
     let wanted = request.projection.len();
     Ok(Arc::new(MaskExec::new(input, request.table, masked, deletes, wanted)?))
 }
@@ -133,14 +133,15 @@ fn open(
     layout: &TableLayout,
     reading: &Reading,
     projection: &[usize],
-    runtime: &RuntimeEnv,
+    (runtime, stats): (&RuntimeEnv, &QueryStats),
 ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
     let cache = runtime.cache_manager.get_file_metadata_cache();
     let objects = Arc::clone(&request.snapshot.objects);
     let readers = CachedParquetFileReaderFactory::new(objects, cache);
     let memory = QueryMemory::of(&runtime.memory_pool);
+    let readers = HeldReaders::new(readers, memory, stats.bytes_read.clone());
     let mut source = ParquetSource::new(Arc::clone(layout.schema()))
-        .with_parquet_file_reader_factory(Arc::new(HeldReaders::new(readers, memory)))
+        .with_parquet_file_reader_factory(Arc::new(readers))
         .with_pushdown_filters(true)
         .with_reorder_filters(true)
         .with_enable_page_index(true)

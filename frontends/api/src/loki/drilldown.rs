@@ -141,7 +141,7 @@ async fn gather(
     fields: &mut Fields,
 ) -> Result<(), Error> {
     let range = range(ask)?;
-    let limit = count(ask, "line_limit", SAMPLE_DEFAULT)?.min(ask.api.options.log_records_max);
+    let limit = count(ask, "line_limit", SAMPLE_DEFAULT)?.min(ask.options.log_records_max);
     let grid = StepGrid::instant(range.end_ns);
     let params = logql::Params { range, grid, limit, direction: Direction::Backward };
     let query = logql::query(text, &params)?;
@@ -221,7 +221,7 @@ pub(super) async fn patterns(ask: Ask) -> Answer {
 }
 
 pub(super) async fn limits(ask: Ask) -> Response {
-    let options = &ask.api.options;
+    let options = &ask.options;
     json(format!(
         concat!(
             r#"{{"limits":{{"discover_log_levels":true,"discover_service_name":["service_name"],"#,

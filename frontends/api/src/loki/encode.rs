@@ -304,7 +304,7 @@ fn close(end: &End, returned: usize, out: &mut String) {
 fn write_stats(end: &End, returned: usize, out: &mut String) {
     let seconds = end.started.elapsed().as_secs_f64();
     let lines = end.stats.rows_read.load(Ordering::Relaxed);
-    let bytes = end.stats.bytes_read.load(Ordering::Relaxed);
+    let bytes = end.stats.bytes_read.load();
     let segments = end.stats.segments_read.load(Ordering::Relaxed);
     let pruned = end.stats.segments_pruned.load(Ordering::Relaxed);
     let a_second = |count: u64| (count as f64 / seconds.max(1e-6)) as u64;

@@ -51,7 +51,7 @@ pub(super) fn distinct(selectors: Vec<Vec<Matcher>>, range: TimeRange, of: Disti
 
 /// The time range of a metadata question; its end belongs to it.
 pub(super) fn range(ask: &Ask) -> Result<TimeRange, Error> {
-    let default_ns = i64::try_from(ask.api.options.metadata_range.as_nanos()).unwrap_or(i64::MAX);
+    let default_ns = i64::try_from(ask.options.metadata_range.as_nanos()).unwrap_or(i64::MAX);
     let range = params::bounds(&ask.params, time::now_ns(), default_ns)?;
     Ok(TimeRange { end_ns: range.end_ns.saturating_add(1), ..range })
 }

@@ -114,7 +114,7 @@ async fn query(ask: Ask) -> Answer {
         )
         .into());
     }
-    let params = params::instant(&ask.params, &ask.api.options, time::now_ns())?;
+    let params = params::instant(&ask.params, &ask.options, time::now_ns())?;
     let grid = params.grid;
     let output = ask.api.run(&ask.tenant, logql::query(text, &params)?, ask.deadline(None)).await?;
     let samples = Samples::new(&output.kind, Form::Instant, grid)?;
@@ -124,7 +124,7 @@ async fn query(ask: Ask) -> Answer {
 async fn query_range(ask: Ask) -> Answer {
     let text = params::text(&ask.params)?;
     let is_log = logql::is_log_query(text)?;
-    let params = params::range(&ask.params, &ask.api.options, is_log, time::now_ns())?;
+    let params = params::range(&ask.params, &ask.options, is_log, time::now_ns())?;
     let grid = params.grid;
     let output = ask.api.run(&ask.tenant, logql::query(text, &params)?, ask.deadline(None)).await?;
     if is_log {

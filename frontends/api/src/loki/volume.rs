@@ -44,7 +44,7 @@ pub(super) async fn volume_range(ask: Ask) -> Answer {
         None => length_ns / STEPS_DEFAULT,
     };
     let step_ns = step_ns.max(NANOS_PER_MILLI);
-    if length_ns / step_ns > i64::from(ask.api.options.steps_max) {
+    if length_ns / step_ns > i64::from(ask.options.steps_max) {
         return Err(Error::limit("too many steps for index/volume_range").into());
     }
     let grid = StepGrid::new(range.start_ns.saturating_add(step_ns), range.end_ns, step_ns);

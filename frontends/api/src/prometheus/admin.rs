@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind};
 
 /// Hides what the selectors of `match[]` select between `start` and `end`, at once and for good.
 pub(super) async fn delete_series(ask: Ask) -> Answer {
-    if !ask.api.options.admin {
+    if !ask.options.admin {
         return Ok(disabled());
     }
     if ask.params.all("match[]").next().is_none() {
@@ -38,7 +38,7 @@ pub(super) async fn delete_series(ask: Ask) -> Answer {
 
 /// Takes away from the disk what was deleted.
 pub(super) async fn clean_tombstones(ask: Ask) -> Answer {
-    if !ask.api.options.admin {
+    if !ask.options.admin {
         return Ok(disabled());
     }
     ask.api.session.work_deletes().await?;

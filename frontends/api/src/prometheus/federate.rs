@@ -60,7 +60,7 @@ async fn answer(ask: &Ask) -> Result<Response, Error> {
         None => Vec::new(),
     };
     let now_ns = now_ns();
-    let lookback_ns = i64::try_from(ask.api.options.lookback.as_nanos()).unwrap_or(i64::MAX);
+    let lookback_ns = i64::try_from(ask.options.lookback.as_nanos()).unwrap_or(i64::MAX);
     let start_ns = now_ns.saturating_sub(lookback_ns).saturating_add(NANOS_PER_MILLI);
     let range = TimeRange { start_ns, end_ns: now_ns.saturating_add(NANOS_PER_MILLI) };
     let deadline = ask.deadline(None);

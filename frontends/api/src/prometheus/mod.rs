@@ -139,14 +139,14 @@ fn status_routes() -> Router<Arc<Api>> {
 async fn query(ask: Ask) -> Answer {
     params::limit(&ask.params)?;
     let at_ns = params::instant(&ask.params, "time")?.unwrap_or_else(time::now_ns);
-    let params = QueryParams::read(&ask.params, &ask.api.options)?;
+    let params = QueryParams::read(&ask.params, &ask.options)?;
     answer(&ask, params, StepGrid::instant(at_ns), Form::Instant).await
 }
 
 async fn query_range(ask: Ask) -> Answer {
     params::limit(&ask.params)?;
-    let grid = params::grid(&ask.params, ask.api.options.steps_max)?;
-    let params = QueryParams::read(&ask.params, &ask.api.options)?;
+    let grid = params::grid(&ask.params, ask.options.steps_max)?;
+    let params = QueryParams::read(&ask.params, &ask.options)?;
     answer(&ask, params, grid, Form::Range).await
 }
 

@@ -191,7 +191,7 @@ async fn streamed(
     for (selector, range) in queries.into_iter().skip(1) {
         all.push(run(ask, &selector, range).await?);
     }
-    let most = ask.api.options.read_frame_bytes_max;
+    let most = ask.options.read_frame_bytes_max;
     let numbered = (0..).zip(all);
     let frames = futures::stream::iter(numbered).flat_map(move |(at, samples)| {
         samples.into_stream().flat_map(move |series| {

@@ -70,7 +70,7 @@ pub(super) fn number(params: &Params, name: &str) -> Result<Option<i64>, Error> 
 
 /// `status/flags`: the settings that have a counterpart among Prometheus' flags.
 pub(super) async fn flags(ask: Ask) -> Answer {
-    let options = &ask.api.options;
+    let options = &ask.options;
     let limits = ask.api.session.limits();
     let seconds = |length: std::time::Duration| format!("{}s", length.as_secs_f64());
     let flags = [
@@ -186,7 +186,7 @@ pub(super) async fn features(ask: Ask) -> Answer {
         (
             "api",
             vec![
-                ("admin", ask.api.options.admin),
+                ("admin", ask.options.admin),
                 ("label_values_match", true),
                 ("lifecycle", false),
                 ("otlp_write_receiver", true),

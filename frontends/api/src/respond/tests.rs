@@ -44,7 +44,7 @@ async fn output(batches: Vec<Result<RecordBatch, exec::Error>>) -> Result<Output
         warnings: Vec::new(),
     };
     let now = Instant::now();
-    Output::new(output, now, now + Duration::from_secs(5), None).await
+    Output::new(output, now, now + Duration::from_secs(5), 0).await
 }
 
 /// A stream that panics if it is polled after its end.

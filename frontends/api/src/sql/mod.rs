@@ -55,7 +55,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
 
 async fn answer(ask: Call<Sql>) -> Answered<Sql> {
     let statement = statement(&ask)?;
-    let rows_max = ask.api.options.sql_rows_max;
+    let rows_max = ask.options.sql_rows_max;
     let deadline = ask.deadline(None);
     let output = ask.api.run_sql(&ask.tenant, &statement, deadline).await?;
     let OutputKind::Table(schema) = output.kind.clone() else {

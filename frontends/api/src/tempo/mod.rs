@@ -77,7 +77,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
 }
 
 async fn search(ask: Ask) -> Answer {
-    let params = SearchParams::read(&ask.params, &ask.api.options, time::now_ns())?;
+    let params = SearchParams::read(&ask.params, &ask.options, time::now_ns())?;
     let query = match &params.what {
         What::Query(text) => traceql::search(text, &params.traceql)?,
         What::Tags(asked) => traceql::search_tags(
@@ -142,7 +142,7 @@ async fn spans_of(ask: &Ask, id: &str) -> Result<(Vec<ResourceSpans>, ReadStats)
     let id = params::trace_id(id)?;
     let query = traceql::trace_by_id(id, params::trace_range(&ask.params)?);
     let mut output = ask.api.run(&ask.tenant, query, ask.deadline(None)).await?;
-    let mut trace = Assembler::new(ask.api.options.trace_bytes_max);
+    let mut trace = Assembler::new(ask.options.trace_bytes_max);
     let held = output.memory.hold("trace");
     while let Some(batch) = output.batches.next().await? {
         // Its spans are held as messages, then as the bytes of the answer.

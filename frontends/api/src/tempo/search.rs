@@ -10,8 +10,6 @@
 //!   "metrics":{…}}
 //! ```
 
-use std::sync::atomic::Ordering;
-
 use arrow::datatypes::Int64Type;
 use arrow::record_batch::RecordBatch;
 use exec::output::columns;
@@ -106,7 +104,7 @@ impl Encode for Traces {
     }
 
     fn close(&mut self, end: &End, out: &mut String) {
-        let bytes = end.stats.bytes_read.load(Ordering::Relaxed);
+        let bytes = end.stats.bytes_read.load();
         push(
             out,
             format_args!(

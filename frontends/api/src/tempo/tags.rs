@@ -54,7 +54,7 @@ async fn keys(ask: &Ask, scope: Option<&str>) -> Result<Keys, Error> {
     if scope == Some(INTRINSIC) {
         return Ok(found);
     }
-    let range = params::range(&ask.params, &ask.api.options, time::now_ns())?;
+    let range = params::range(&ask.params, &ask.options, time::now_ns())?;
     let mut output = run(ask, traceql::tags(range)).await?;
     while let Some(rows) = output.batches.next().await? {
         let (scopes, names) =
@@ -124,7 +124,7 @@ pub(super) async fn typed_values(Path(tag): Path<String>, ask: Ask) -> Answer {
 }
 
 async fn list_values(ask: &Ask, tag: &str, typed: bool) -> Result<Response, Error> {
-    let range = params::range(&ask.params, &ask.api.options, time::now_ns())?;
+    let range = params::range(&ask.params, &ask.options, time::now_ns())?;
     let query = traceql::tag_values(tag, ask.params.get("q"), range)?;
     let mut output = run(ask, query).await?;
     let mut out = r#"{"tagValues":["#.to_owned();

@@ -1,6 +1,7 @@
 //! Every configuration key, in the order in which it is printed: the one list that the file,
 //! the environment, the flags and the documentation are checked against.
 
+mod limits;
 mod query;
 mod removal;
 
@@ -25,7 +26,7 @@ const fn key(path: &'static str, kind: Kind, default: &'static str, doc: &'stati
 
 /// Every key, in the order in which they are printed; those of a table stand together.
 pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().chain(query::KEYS).chain(removal::KEYS)
+    KEYS.iter().chain(limits::KEYS).chain(query::KEYS).chain(removal::KEYS)
 }
 
 const KEYS: &[Key] = &[
@@ -43,50 +44,6 @@ const KEYS: &[Key] = &[
         "Whether X-Scope-OrgID names the tenant and is required: 1 to 150 letters, digits and \
          !-_.*'(), one name a request. If not, the header is ignored and all data belong to the \
          tenant `default`. There are no passwords: a proxy in front must set the header.",
-    ),
-    key(
-        "limits.records_per_second",
-        Kind::Count,
-        "0",
-        "Log records, data points and spans a second that a tenant may send, of each signal; 0: \
-         any. A tenant has limits of its own in a table [tenants.\"name\"] of the file, by the \
-         last parts of these keys.",
-    ),
-    key(
-        "limits.bytes_per_second",
-        Kind::Size,
-        "0",
-        "Bytes a second, decompressed, that a tenant may send of each signal; 0: any.",
-    ),
-    key(
-        "limits.burst",
-        Kind::Duration,
-        "10s",
-        "How much may come at once: what the rates let in over this time.",
-    ),
-    key(
-        "limits.series_max",
-        Kind::Count,
-        "0",
-        "Series of a tenant on a day (UTC); samples of further ones are rejected. 0: any number.",
-    ),
-    key(
-        "limits.streams_max",
-        Kind::Count,
-        "0",
-        "Log streams of a tenant on a day (UTC); records of further ones are rejected. 0: any.",
-    ),
-    key(
-        "limits.query_range_max",
-        Kind::Duration,
-        "0s",
-        "Longest time range that a tenant's query may have; 0s: any.",
-    ),
-    key(
-        "limits.queries_max",
-        Kind::Count,
-        "0",
-        "Queries of a tenant that run at once; further ones are answered 429. 0: any number.",
     ),
     key(
         "ports.otlp_grpc",

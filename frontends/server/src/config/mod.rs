@@ -11,6 +11,7 @@ mod print;
 mod retention;
 mod settings;
 mod suggest;
+mod tenants;
 mod units;
 
 use std::path::{Path, PathBuf};
@@ -63,6 +64,14 @@ pub(crate) enum Error {
         /// What may be meant.
         suggestion: String,
     },
+    /// Limits of a tenant that there cannot be.
+    #[error("configuration table [{path}]: {message}")]
+    Tenant {
+        /// The table.
+        path: String,
+        /// What is wrong.
+        message: String,
+    },
     /// A value that the key does not take.
     #[error("configuration key `{path}` ({origin}): {message}")]
     Value {
@@ -96,6 +105,8 @@ pub(crate) struct Config {
     s3_server: S3,
     /// What queries may use.
     pub(crate) limits: exec::Limits,
+    /// What queries of each tenant may use.
+    pub(crate) tenant_limits: exec::LimitsOfTenants,
     /// What the query APIs accept.
     pub(crate) api: api::ApiOptions,
     /// What is taken in.
@@ -199,6 +210,10 @@ impl Config {
             s3: Some(s3(settings)).filter(|s3| !s3.bucket.is_empty()),
             s3_server: s3(settings),
             limits: limits(settings, &data),
+            tenant_limits: exec::LimitsOfTenants {
+                defaults: tenants::asking(settings),
+                overrides: tenants::overrides(settings, tenants::asking),
+            },
             api: api_options(settings),
             ingest: ingest_options(settings),
             multi_tenancy: settings.switch("multi_tenancy"),
@@ -385,11 +400,8 @@ fn api_options(settings: &Settings) -> api::ApiOptions {
         log_records_max: count(settings, "query.log_records_max"),
         traces_max: count(settings, "query.traces_max"),
         sql_rows_max: count(settings, "query.sql_rows_max"),
-        tenant_limits: query_limits(settings),
-        tenant_overrides: settings
-            .tenants()
-            .map(|(name, own)| (name.to_owned(), query_limits(&own)))
-            .collect(),
+        tenant_limits: tenants::answering(settings),
+        tenant_overrides: tenants::overrides(settings, tenants::answering),
         ..api::ApiOptions::default()
     }
 }
@@ -407,29 +419,9 @@ fn ingest_options(settings: &Settings) -> ingest::IngestOptions {
     ingest::IngestOptions {
         multi_tenancy,
         limits,
-        tenant_limits: sending_limits(settings),
-        tenant_overrides: settings
-            .tenants()
-            .map(|(name, own)| (name.to_owned(), sending_limits(&own)))
-            .collect(),
+        tenant_limits: tenants::sending(settings),
+        tenant_overrides: tenants::overrides(settings, tenants::sending),
         ..ingest::IngestOptions::default()
-    }
-}
-
-fn sending_limits(settings: &Settings) -> ingest::TenantLimits {
-    ingest::TenantLimits {
-        records_per_second: settings.number("limits.records_per_second"),
-        bytes_per_second: settings.number("limits.bytes_per_second"),
-        burst: settings.duration("limits.burst"),
-        series_max: count(settings, "limits.series_max"),
-        streams_max: count(settings, "limits.streams_max"),
-    }
-}
-
-fn query_limits(settings: &Settings) -> api::TenantLimits {
-    api::TenantLimits {
-        query_range_max: settings.duration("limits.query_range_max"),
-        queries_max: count(settings, "limits.queries_max"),
     }
 }
 

@@ -9,6 +9,8 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use schemas::model::check_tenant;
+
 use super::Error;
 use super::keys::{self, Key, Kind};
 use super::retention;
@@ -146,6 +148,8 @@ impl Settings {
 
     fn merge_tenant(&mut self, name: &str, limits: &toml::Value) -> Result<(), Error> {
         let at = format!("{TENANTS}.{name:?}");
+        check_tenant(name)
+            .map_err(|error| Error::Tenant { path: at.clone(), message: error.to_string() })?;
         let Some(table) = limits.as_table() else { return Err(unknown(&at, Origin::File)) };
         for (leaf, value) in table {
             let Some(key) = keys::find(&format!("{LIMITS}.{leaf}")) else {
