@@ -9,7 +9,7 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{col, lit};
 use futures::{StreamExt, TryStreamExt};
 use plan::Node;
-use plan::node::{Query, Scan};
+use plan::node::{Naming, Query, Scan};
 use schemas::model::{Labels, NANOS_PER_MILLI, Signal, TimeRange};
 use schemas::tables::{Table, columns};
 
@@ -51,7 +51,7 @@ impl Session {
         range: TimeRange,
     ) -> Result<Vec<(Labels, Vec<Exemplar>)>, Error> {
         let _admitted = self.admit(tenant).await?;
-        let ctx = self.context(tenant);
+        let ctx = self.context(tenant, Naming::AtOnce);
         let mut scans = Vec::new();
         collect_scans(&query.root, &mut scans);
         let mut series: HashMap<i64, Labels> = HashMap::new();

@@ -8,6 +8,7 @@
 //! What leaves the crate is Arrow: a stream of record batches whose columns are fixed by
 //! [`OutputKind`].
 
+mod annotations;
 mod covers;
 mod deletes;
 mod error;
@@ -31,6 +32,7 @@ mod tenants;
 mod tiles;
 mod views;
 
+pub use annotations::Annotations;
 pub use covers::covers;
 pub use error::{Error, ErrorKind};
 pub use exemplars::Exemplar;

@@ -12,7 +12,7 @@ use schemas::model::StepGrid;
 
 pub use crate::histogram::{Bounded, Bucket, CUSTOM_BOUNDS, Conflict, Histogram, ResetHint};
 use crate::memory::QueryMemory;
-use crate::{Error, ErrorKind};
+use crate::{Annotations, Error, ErrorKind};
 
 /// Column names of outputs that are not columns of a table.
 pub mod columns {
@@ -161,8 +161,8 @@ pub struct QueryOutput {
     pub stats: Arc<QueryStats>,
     /// The query's memory; whoever holds the answer takes it from here.
     pub memory: QueryMemory,
-    /// Texts for the user about doubtful parts of the query.
-    pub warnings: Vec<String>,
+    /// Remarks on doubtful parts of the query, complete when the stream has ended.
+    pub annotations: Arc<Annotations>,
 }
 
 impl fmt::Debug for QueryOutput {

@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use plan::node::Naming;
 use schemas::model::{Labels, Matcher, TimeRange};
 use schemas::tables::Table;
 use storage::{Cardinality, SeriesEntry};
@@ -82,7 +83,7 @@ impl Session {
     ) -> Result<RawOutput, Error> {
         self.tenants.check_range(tenant, &range, false)?;
         let admitted = self.admit(tenant).await?;
-        let ctx = self.context(tenant);
+        let ctx = self.context(tenant, Naming::AtOnce);
         let mut entries = Vec::new();
         for matchers in selectors {
             let compiled = lower::compile(matchers)?;

@@ -2,20 +2,46 @@
 //!
 //! Labels never travel with values. Between operators a series is a `u32` ordinal into the
 //! query's one roster; operators that change labels map ordinals to ordinals, once per series.
+//!
+//! Where names are dropped at the end of a query rather than at once, a label set is there twice:
+//! as it is, and as one that will lose its name.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use plan::node::Naming;
 use schemas::model::{Label, Labels, METRIC_NAME};
 
 use crate::memory::Held;
 use crate::{Error, ErrorKind};
 
+/// A label set as a series has it on its way through a query.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// The labels that grouping and matching see.
+    pub(crate) labels: Labels,
+    /// Whether the metric's name, type and unit go at the end of the query.
+    pub(crate) sheds_name: bool,
+}
+
+impl Identity {
+    /// Labels that stay as they are.
+    pub(crate) fn plain(labels: Labels) -> Self {
+        Self { labels, sheds_name: false }
+    }
+
+    /// The labels of the answer.
+    fn shown(&self) -> Labels {
+        if self.sheds_name { without_name(&self.labels) } else { self.labels.clone() }
+    }
+}
+
 /// The label sets of one query, numbered in the order met.
 #[derive(Debug)]
 pub(crate) struct Roster {
     inner: Mutex<Inner>,
+    naming: Naming,
     series_max: usize,
     held: Held,
 }
@@ -25,24 +51,41 @@ const SET_BYTES: usize = 64;
 
 #[derive(Debug, Default)]
 struct Inner {
-    labels: Vec<Labels>,
+    identities: Vec<Identity>,
     ordinals: HashMap<Labels, u32, ahash::RandomState>,
+    /// Of those that shed their names.
+    shedding: HashMap<Labels, u32, ahash::RandomState>,
 }
 
 impl Roster {
     /// An empty roster that refuses more than `series_max` label sets; their memory is taken from
     /// `held`.
-    pub(crate) fn new(series_max: usize, held: Held) -> Arc<Self> {
-        Arc::new(Self { inner: Mutex::default(), series_max, held })
+    pub(crate) fn new(naming: Naming, series_max: usize, held: Held) -> Arc<Self> {
+        Arc::new(Self { inner: Mutex::default(), naming, series_max, held })
     }
 
-    /// The ordinal of `labels`, given now if it is new.
+    /// When series lose the name of a metric that they are no longer.
+    pub(crate) fn naming(&self) -> Naming {
+        self.naming
+    }
+
+    /// The ordinal of labels that stay as they are, given now if it is new.
     pub(crate) fn ordinal(&self, labels: &Labels) -> Result<u32, Error> {
+        self.number(labels, false)
+    }
+
+    /// The ordinal of an identity, given now if it is new.
+    pub(crate) fn ordinal_of(&self, identity: &Identity) -> Result<u32, Error> {
+        self.number(&identity.labels, identity.sheds_name)
+    }
+
+    fn number(&self, labels: &Labels, sheds_name: bool) -> Result<u32, Error> {
         let mut inner = self.inner.lock();
-        if let Some(ordinal) = inner.ordinals.get(labels) {
+        let known = if sheds_name { &inner.shedding } else { &inner.ordinals };
+        if let Some(ordinal) = known.get(labels) {
             return Ok(*ordinal);
         }
-        let ordinal = inner.labels.len();
+        let ordinal = inner.identities.len();
         if ordinal >= self.series_max {
             return Err(Error::new(
                 ErrorKind::Limit,
@@ -51,14 +94,33 @@ impl Roster {
         }
         self.held.grow(SET_BYTES + labels.len() * size_of::<Label>())?;
         let ordinal = u32::try_from(ordinal).expect("series_max is far below 2^32");
-        inner.labels.push(labels.clone());
-        inner.ordinals.insert(labels.clone(), ordinal);
+        inner.identities.push(Identity { labels: labels.clone(), sheds_name });
+        let known = if sheds_name { &mut inner.shedding } else { &mut inner.ordinals };
+        known.insert(labels.clone(), ordinal);
         Ok(ordinal)
     }
 
-    /// The label set of an ordinal that this roster gave.
+    /// The label set of an ordinal that this roster gave, with names that go at the end.
     pub(crate) fn labels(&self, ordinal: u32) -> Labels {
-        self.inner.lock().labels[ordinal as usize].clone()
+        self.inner.lock().identities[ordinal as usize].labels.clone()
+    }
+
+    /// What this roster gave an ordinal for.
+    pub(crate) fn identity(&self, ordinal: u32) -> Identity {
+        self.inner.lock().identities[ordinal as usize].clone()
+    }
+
+    /// Whether a series loses its name at the end.
+    pub(crate) fn sheds_name(&self, ordinal: u32) -> bool {
+        self.naming == Naming::Delayed && self.inner.lock().identities[ordinal as usize].sheds_name
+    }
+
+    /// A series whose values are no longer those of its metric.
+    pub(crate) fn renamed(&self, identity: Identity) -> Identity {
+        match self.naming {
+            Naming::AtOnce => Identity::plain(without_name(&identity.labels)),
+            Naming::Delayed => Identity { sheds_name: true, ..identity },
+        }
     }
 }
 
@@ -70,7 +132,12 @@ pub(crate) fn without_name(labels: &Labels) -> Labels {
     labels.filter(|label| !NAMING.contains(&label.name.as_ref()))
 }
 
-/// Maps ordinals to ordinals by a function of labels, computed once per ordinal.
+/// The identity that a series has in the answer.
+pub(crate) fn shown(identity: Identity) -> Identity {
+    Identity::plain(identity.shown())
+}
+
+/// Maps ordinals to ordinals by a function of identities, computed once per ordinal.
 pub(crate) struct OrdinalMap<F> {
     roster: Arc<Roster>,
     known: Vec<u32>,
@@ -79,21 +146,21 @@ pub(crate) struct OrdinalMap<F> {
 
 const UNKNOWN: u32 = u32::MAX;
 
-impl<F: FnMut(&Labels) -> Labels> OrdinalMap<F> {
-    /// A map that applies `function` to the labels of each ordinal it is asked for.
+impl<F: FnMut(Identity) -> Identity> OrdinalMap<F> {
+    /// A map that applies `function` to the identity of each ordinal it is asked for.
     pub(crate) fn new(roster: Arc<Roster>, function: F) -> Self {
         Self { roster, known: Vec::new(), function }
     }
 
-    /// The ordinal of the mapped labels.
+    /// The ordinal of the mapped identity.
     pub(crate) fn get(&mut self, ordinal: u32) -> Result<u32, Error> {
         let at = ordinal as usize;
         if at >= self.known.len() {
             self.known.resize(at + 1, UNKNOWN);
         }
         if self.known[at] == UNKNOWN {
-            let labels = (self.function)(&self.roster.labels(ordinal));
-            self.known[at] = self.roster.ordinal(&labels)?;
+            let mapped = (self.function)(self.roster.identity(ordinal));
+            self.known[at] = self.roster.ordinal_of(&mapped)?;
         }
         Ok(self.known[at])
     }

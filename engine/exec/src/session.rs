@@ -21,7 +21,7 @@ use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use plan::node::{Query, SortBy};
+use plan::node::{Naming, Query, SortBy};
 use plan::{Node, Shape};
 use schemas::model::{Matcher, StepGrid, TimeRange};
 use storage::{Reservation, Store, Use};
@@ -136,7 +136,9 @@ impl Session {
         self.tenants.check(tenant, &query)?;
         let admitted = self.admit(tenant).await?;
         let root = plan::rules::optimize(query.root);
-        let ctx = self.context(tenant);
+        let ctx = self.context(tenant, query.naming);
+        query.annotations.into_iter().for_each(|annotation| ctx.annotations.add(annotation));
+        let annotations = Arc::clone(&ctx.annotations);
         let stats = Arc::clone(&ctx.stats);
         let memory = ctx.memory.clone();
         let (kind, stream) = match root.shape() {
@@ -149,7 +151,7 @@ impl Session {
             Shape::Text => lower::text(root)?,
         };
         let stream = self.guard(stream, admitted, memory.clone());
-        Ok(QueryOutput { kind, stream, stats, memory, warnings: Vec::new() })
+        Ok(QueryOutput { kind, stream, stats, memory, annotations })
     }
 
     /// How a query would be run, as text: our plan, then DataFusion's.
@@ -157,7 +159,7 @@ impl Session {
         let root = plan::rules::optimize(query.root);
         let mut text = plan::explain(&root);
         if let (Shape::Vector | Shape::Scalar, Some(grid)) = (root.shape(), query.grid) {
-            let ctx = self.context(tenant);
+            let ctx = self.context(tenant, query.naming);
             let plan = series_plan(root, grid, &ctx)?;
             text.push_str(&displayable(plan.as_ref()).indent(false).to_string());
         }
@@ -171,7 +173,7 @@ impl Session {
         matchers: &[Matcher],
         range: TimeRange,
     ) -> Result<StreamStats, Error> {
-        lower::stream_stats(&self.context(tenant), matchers, range)
+        lower::stream_stats(&self.context(tenant, Naming::AtOnce), matchers, range)
     }
 
     /// Metadata of metrics, sorted by name; `name` picks one.
@@ -198,15 +200,16 @@ impl Session {
         Ok((OutputKind::Scalar { grid }, stream.map(values).boxed()))
     }
 
-    pub(crate) fn context(&self, tenant: &str) -> Context {
+    pub(crate) fn context(&self, tenant: &str, naming: Naming) -> Context {
         let (memory, runtime) = self.runtime_of_query();
         let task = TaskContext::default()
             .with_session_config(self.state.config().clone())
             .with_runtime(Arc::clone(&runtime));
         Context {
             snapshot: Arc::new(self.store.snapshot(tenant)),
-            roster: Roster::new(self.limits.series_max, memory.hold("labels")),
+            roster: Roster::new(naming, self.limits.series_max, memory.hold("labels")),
             stats: self.stats(tenant),
+            annotations: Arc::default(),
             limits: self.tenants.within(tenant, &self.limits),
             task: Arc::new(task),
             runtime,

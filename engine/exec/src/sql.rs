@@ -57,7 +57,7 @@ impl Session {
         let stream = stream.map(|batch| batch.map_err(from_datafusion)).boxed();
         let stream = self.guard(stream, admitted, memory.clone());
         let kind = OutputKind::Table(schema);
-        Ok(QueryOutput { kind, stream, stats, memory, warnings: Vec::new() })
+        Ok(QueryOutput { kind, stream, stats, memory, annotations: Arc::default() })
     }
 
     /// The columns a SQL statement would return; nothing is read.

@@ -14,14 +14,17 @@
 //! - **series**: per label set one value or none at every step of a grid;
 //! - **spansets**: per trace the spans that were selected.
 //!
-//! Read [`node`] first, then [`expr`] (what is asked of one row), then [`rules`].
+//! Read [`node`] first, then [`expr`] (what is asked of one row), then [`rules`]; [`annotation`]
+//! has what may be remarked about a query.
 
+pub mod annotation;
 mod display;
 mod error;
 pub mod expr;
 pub mod node;
 pub mod rules;
 
+pub use annotation::{Annotation, Position, Remark};
 pub use display::explain;
 pub use error::{Error, ErrorKind};
 pub use expr::Expr;

@@ -25,6 +25,8 @@ pub struct ApiOptions {
     pub timeout: Duration,
     /// How far back a sample counts for an instant selector. Default 5 minutes.
     pub lookback: Duration,
+    /// Whether functions of PromQL keep the metric name until the end of a query. Default: false.
+    pub delayed_name_removal: bool,
     /// Steps of a range query. Default 11,000, as in Prometheus and Loki.
     pub steps_max: u32,
     /// Bytes of a frame of a streamed remote read; a series with more has several. Default 1 MiB,
@@ -61,6 +63,7 @@ impl Default for ApiOptions {
             body_bytes_max: 10 << 20,
             timeout: Duration::from_secs(120),
             lookback: Duration::from_secs(300),
+            delayed_name_removal: false,
             steps_max: 11_000,
             read_frame_bytes_max: 1 << 20,
             log_records_default: 100,

@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use exec::{Held, QueryStats};
+use exec::{Annotations, Held, QueryStats};
 use futures::StreamExt;
 use tokio::time::Instant;
 
@@ -65,7 +65,10 @@ impl Buffer for Vec<u8> {
 #[derive(Debug)]
 pub(crate) struct End {
     pub(crate) stats: Arc<QueryStats>,
+    /// Texts about doubtful parts of the answer.
     pub(crate) warnings: Vec<String>,
+    /// Texts about parts that may be meant otherwise.
+    pub(crate) infos: Vec<String>,
     pub(crate) started: Instant,
 }
 
@@ -81,12 +84,13 @@ pub(crate) async fn stream(
     encoder: impl Encode,
     content_type: &'static str,
 ) -> Result<Response, Error> {
-    let Output { batches, stats, warnings, memory, started, answer_bytes_max, .. } = output;
+    let Output { batches, stats, annotations, memory, started, answer_bytes_max, .. } = output;
     let read = ReadStats(Arc::clone(&stats));
-    let end = End { stats, warnings, started };
+    let end = End { stats, warnings: Vec::new(), infos: Vec::new(), started };
     let mut writer = Writer {
         batches,
         encoder,
+        annotations,
         end,
         rest: None,
         stage: Stage::Opening,
@@ -137,6 +141,7 @@ pub(crate) fn buildinfo(version: &str) -> String {
 struct Writer<E> {
     batches: Batches,
     encoder: E,
+    annotations: Arc<Annotations>,
     end: End,
     /// Rows of the current batch that are not written yet.
     rest: Option<RecordBatch>,
@@ -166,6 +171,8 @@ impl<E: Encode> Writer<E> {
         self.stage = Stage::Rows;
         while out.bytes() < CHUNK_BYTES {
             let Some(rows) = self.next_rows().await? else {
+                self.end.warnings = self.annotations.warnings();
+                self.end.infos = self.annotations.infos();
                 self.encoder.close(&self.end, &mut out);
                 self.stage = Stage::Ended;
                 break;

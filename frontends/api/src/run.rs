@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
-use exec::{Held, OutputKind, QueryMemory, QueryOutput, QueryStats, RawOutput, RawSeries};
+use exec::{
+    Annotations, Held, OutputKind, QueryMemory, QueryOutput, QueryStats, RawOutput, RawSeries,
+};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 use plan::node::{Limit, Query};
@@ -19,7 +21,7 @@ pub(crate) struct Output {
     pub(crate) kind: OutputKind,
     pub(crate) batches: Batches,
     pub(crate) stats: Arc<QueryStats>,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) annotations: Arc<Annotations>,
     /// The query's memory: what is gathered of the answer is taken from it.
     pub(crate) memory: QueryMemory,
     /// When the query began.
@@ -121,12 +123,12 @@ impl Output {
         deadline: Instant,
         answer_bytes_max: u64,
     ) -> Result<Self, Error> {
-        let QueryOutput { kind, stream, stats, memory, warnings } = output;
+        let QueryOutput { kind, stream, stats, memory, annotations } = output;
         // The first look at an empty answer ends the stream, which may not be polled again.
         let rest = stream.fuse().boxed();
         let mut batches = Batches { first: None, rest, deadline };
         batches.first = batches.next().await?;
-        Ok(Self { kind, batches, stats, warnings, memory, started, answer_bytes_max })
+        Ok(Self { kind, batches, stats, annotations, memory, started, answer_bytes_max })
     }
 }
 

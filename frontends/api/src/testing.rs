@@ -47,6 +47,16 @@ pub(crate) fn text_of(
     batches: &[RecordBatch],
     warnings: &[&str],
 ) -> String {
+    text_with(encoder, batches, warnings, &[])
+}
+
+/// The same, with infos.
+pub(crate) fn text_with(
+    encoder: &mut impl Encode<Buffer = String>,
+    batches: &[RecordBatch],
+    warnings: &[&str],
+    infos: &[&str],
+) -> String {
     let mut text = String::new();
     encoder.open(&mut text);
     for batch in batches {
@@ -56,7 +66,8 @@ pub(crate) fn text_of(
         text.push_str(&part);
     }
     let warnings = warnings.iter().map(|text| (*text).to_owned()).collect();
-    let end = End { stats: Arc::default(), warnings, started: Instant::now() };
+    let infos = infos.iter().map(|text| (*text).to_owned()).collect();
+    let end = End { stats: Arc::default(), warnings, infos, started: Instant::now() };
     let mut part = String::new();
     encoder.close(&end, &mut part);
     text + &part

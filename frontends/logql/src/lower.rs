@@ -16,10 +16,8 @@ use crate::{Error, Params};
 /// The plan of a checked query.
 pub(crate) fn lower(expr: &Expr, params: &Params) -> Result<Query, Error> {
     match expr {
-        Expr::Log(log) => Ok(Query { root: lower_log(log, params)?, grid: None }),
-        Expr::Metric(expr) => {
-            Ok(Query { root: metric::lower(expr, params.grid)?, grid: Some(params.grid) })
-        }
+        Expr::Log(log) => Ok(Query::new(lower_log(log, params)?, None)),
+        Expr::Metric(expr) => Ok(Query::new(metric::lower(expr, params.grid)?, Some(params.grid))),
     }
 }
 

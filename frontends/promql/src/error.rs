@@ -71,7 +71,7 @@ impl From<plan::Error> for Error {
 }
 
 /// Line and column of a byte, both from 1; the column counts bytes, as Prometheus does.
-fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+pub(crate) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     let before = &text.as_bytes()[..at.min(text.len())];
     let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
     let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);

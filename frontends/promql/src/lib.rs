@@ -38,12 +38,19 @@ pub struct Options {
     /// Step of subqueries that name none, in nanoseconds; positive. Prometheus takes its
     /// evaluation interval.
     pub subquery_step_ns: i64,
+    /// Whether functions keep the metric name until the end, so that what stands around them can
+    /// group by it, match it and take it into labels; Prometheus' `promql-delayed-name-removal`.
+    pub delayed_name_removal: bool,
 }
 
 impl Default for Options {
-    /// Five minutes and one minute, as in Prometheus.
+    /// Five minutes and one minute, names dropped at once, as in Prometheus.
     fn default() -> Self {
-        Self { lookback_ns: 300 * NANOS_PER_SECOND, subquery_step_ns: 60 * NANOS_PER_SECOND }
+        Self {
+            lookback_ns: 300 * NANOS_PER_SECOND,
+            subquery_step_ns: 60 * NANOS_PER_SECOND,
+            delayed_name_removal: false,
+        }
     }
 }
 
@@ -54,7 +61,7 @@ impl Default for Options {
 pub fn query(text: &str, grid: StepGrid, options: &Options) -> Result<Query, Error> {
     let expr = syntax::parse(text)?;
     let result = check::check(text, &expr)?;
-    lower::lower(expr, result, grid, options)
+    lower::lower(text, expr, result, grid, options)
 }
 
 /// The matchers of a series selector, the metric name among them.

@@ -61,5 +61,5 @@ fn scan(range: TimeRange) -> Node {
 
 /// A query whose result has no steps.
 fn rows(root: Node) -> Query {
-    Query { root, grid: None }
+    Query::new(root, None)
 }

@@ -43,7 +43,20 @@ pub(super) struct Engine {
     store: Arc<Store>,
     session: Session,
     tenants: u32,
+    /// Whether functions keep the metric name until the end.
+    delayed_name_removal: bool,
     _folder: TempDir,
+}
+
+/// A query's answer with what was remarked.
+#[derive(Debug)]
+pub(super) struct Answered {
+    /// What was asked for.
+    pub(super) answer: Answer,
+    /// Texts of the warnings.
+    pub(super) warnings: Vec<String>,
+    /// Texts of the infos.
+    pub(super) infos: Vec<String>,
 }
 
 /// A query's answer.
@@ -94,7 +107,7 @@ impl Engine {
         options.durability = Durability::None;
         let store = Store::open(options, Arc::new(NoReplay)).await?;
         let session = Session::new(Arc::clone(&store), Limits::default())?;
-        Ok(Self { place, store, session, tenants: 0, _folder: folder })
+        Ok(Self { place, store, session, tenants: 0, delayed_name_removal: true, _folder: folder })
     }
 
     /// Forgets all samples.
@@ -142,8 +155,10 @@ impl Engine {
     }
 
     /// The answer to a PromQL query at the steps of a grid.
-    pub(super) async fn query(&self, text: &str, grid: StepGrid) -> Result<Answer, Refusal> {
-        let query = promql::query(text, grid, &Options::default()).map_err(|error| {
+    pub(super) async fn query(&self, text: &str, grid: StepGrid) -> Result<Answered, Refusal> {
+        let options =
+            Options { delayed_name_removal: self.delayed_name_removal, ..Options::default() };
+        let query = promql::query(text, grid, &options).map_err(|error| {
             let message = error.to_string();
             match error.kind() {
                 promql::ErrorKind::Parse => Refusal::Parse(message),
@@ -155,26 +170,26 @@ impl Engine {
     }
 
     /// The answer to a plan of any language.
-    pub(super) async fn answer(&self, query: plan::node::Query) -> Result<Answer, Refusal> {
+    pub(super) async fn answer(&self, query: plan::node::Query) -> Result<Answered, Refusal> {
         let failed = |error: exec::Error| Refusal::Failed(error.to_string());
         let output = self.session.run(&self.tenant(), query).await.map_err(failed)?;
-        let kind = output.kind;
+        let (kind, annotations) = (output.kind, output.annotations);
         let batches: Vec<RecordBatch> = output.stream.try_collect().await.map_err(failed)?;
-        match kind {
-            OutputKind::Series { .. } => {
-                Ok(Answer::Series(batches.iter().flat_map(rows).collect()))
-            }
+        let answer = match kind {
+            OutputKind::Series { .. } => Answer::Series(batches.iter().flat_map(rows).collect()),
             OutputKind::Scalar { .. } => {
                 let values = batches.iter().flat_map(|batch| lists(batch.column(0)));
                 let values = values.flatten().map(|value| value.unwrap_or(f64::NAN));
-                Ok(Answer::Scalar(values.collect()))
+                Answer::Scalar(values.collect())
             }
             OutputKind::Text => {
                 let texts = batches.iter().flat_map(|batch| batch.column(0).as_string::<i32>());
-                Ok(Answer::Text(texts.flatten().collect()))
+                Answer::Text(texts.flatten().collect())
             }
-            other => Err(Refusal::Failed(format!("an answer of kind {other:?}"))),
-        }
+            other => return Err(Refusal::Failed(format!("an answer of kind {other:?}"))),
+        };
+        let (warnings, infos) = (annotations.warnings(), annotations.infos());
+        Ok(Answered { answer, warnings, infos })
     }
 }
 

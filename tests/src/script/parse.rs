@@ -55,10 +55,38 @@ pub(super) struct Eval {
     pub(super) ordered: bool,
     /// The error, if the query must fail.
     pub(super) fails: Option<Pattern>,
-    /// Each must be among the warnings, and there must be no other; none: all are ignored.
-    pub(super) warnings: Vec<Pattern>,
-    /// As `warnings`.
-    pub(super) infos: Vec<Pattern>,
+    /// What is expected of the warnings.
+    pub(super) warnings: Remarks,
+    /// What is expected of the infos.
+    pub(super) infos: Remarks,
+}
+
+/// What is expected of the texts of one kind.
+#[derive(Debug, Default)]
+pub(super) struct Remarks {
+    /// Each must match a text, and each text one of them; none: texts are ignored.
+    pub(super) patterns: Vec<Pattern>,
+    /// There must be no text.
+    pub(super) forbidden: bool,
+}
+
+impl Remarks {
+    /// Why the given texts are not as expected.
+    pub(super) fn check(&self, kind: &str, given: &[String]) -> Result<(), String> {
+        if self.forbidden && !given.is_empty() {
+            return Err(format!("expected no {kind}, got {given:?}"));
+        }
+        let patterns = &self.patterns;
+        if patterns.is_empty() {
+            return Ok(());
+        }
+        let is_met = |pattern: &Pattern| given.iter().any(|text| pattern.matches(text));
+        let is_meant = |text: &String| patterns.iter().any(|pattern| pattern.matches(text));
+        if patterns.iter().all(is_met) && given.iter().all(is_meant) {
+            return Ok(());
+        }
+        Err(format!("expected the {kind} {patterns:?}, got {given:?}"))
+    }
 }
 
 /// At what times a query is asked.
@@ -199,9 +227,14 @@ fn eval(line: &str, body: &[&str]) -> Result<Eval, String> {
         tolerance: TOLERANCE,
         ordered: kind == "ordered",
         fails: (kind == "fail").then_some(Pattern::Any),
-        warnings: if kind == "warn" { vec![Pattern::Any] } else { Vec::new() },
-        infos: if kind == "info" { vec![Pattern::Any] } else { Vec::new() },
+        warnings: Remarks::default(),
+        infos: Remarks::default(),
     };
+    match kind.as_str() {
+        "warn" => eval.warnings.patterns.push(Pattern::Any),
+        "info" => eval.infos.patterns.push(Pattern::Any),
+        _ => {}
+    }
     for line in body {
         expectation(line, &mut eval)?;
     }
@@ -227,10 +260,10 @@ fn expectation(line: &str, eval: &mut Eval) -> Result<(), String> {
         match &found[1] {
             "ordered" => eval.ordered = true,
             "fail" => eval.fails = Some(pattern),
-            "warn" => eval.warnings.push(pattern),
-            "info" => eval.infos.push(pattern),
-            // Without a warning or an info nothing has to be said.
-            _ => {}
+            "warn" => eval.warnings.patterns.push(pattern),
+            "info" => eval.infos.patterns.push(pattern),
+            "no_warn" => eval.warnings.forbidden = true,
+            _ => eval.infos.forbidden = true,
         }
     } else if let (Expected::Series(_), Some(value)) = (&eval.expected, number(line)) {
         eval.expected = Expected::Scalar(value);

@@ -5,7 +5,7 @@ use std::path::Path;
 use schemas::model::StepGrid;
 
 use super::compare;
-use super::engine::{Answer, BoxError, Engine, Place, Refusal, instant_grid, range_grid};
+use super::engine::{Answer, Answered, BoxError, Engine, Place, Refusal, instant_grid, range_grid};
 use super::histogram;
 use super::parse::{self, Action, Eval, Expected, Pattern, When};
 use super::report::{Failure, FileReport, Reason};
@@ -61,23 +61,28 @@ fn any_histogram(series: &[Series]) -> bool {
 async fn judge(eval: &Eval, engine: &Engine) -> Verdict {
     let (grid, steps) = times(eval.when);
     let result = engine.query(&eval.query, grid).await;
-    let Some(answer) = answered(result, eval.fails.as_ref())? else { return Ok(()) };
-    check(eval, &answer, 0, steps)?;
-    if let (When::Range { .. }, Answer::Series(rows)) = (eval.when, &answer)
+    let Some(answered) = answered(result, eval.fails.as_ref())? else { return Ok(()) };
+    let answer = &answered.answer;
+    check(eval, answer, 0, steps)?;
+    if let (When::Range { .. }, Answer::Series(rows)) = (eval.when, answer)
         && !compare::is_sorted(rows)
     {
         return Err((Reason::Wrong, "the series are not sorted".to_owned()));
     }
-    if !(eval.warnings.is_empty() && eval.infos.is_empty()) {
-        let message = format!("expected {:?} {:?}, got none", eval.warnings, eval.infos);
-        return Err((Reason::Annotations, message));
-    }
+    remarks(eval, &answered)?;
     let When::Instant { at_ms } = eval.when else { return Ok(()) };
     if matches!(eval.expected, Expected::Text(_) | Expected::RangeVector) {
         return Ok(());
     }
     within_range(eval, &eval.query, at_ms, engine).await?;
     pinned(eval, at_ms, engine).await
+}
+
+/// Whether what was remarked is what is expected.
+fn remarks(eval: &Eval, answered: &Answered) -> Verdict {
+    let result = eval.warnings.check("warnings", &answered.warnings);
+    let result = result.and_then(|()| eval.infos.check("infos", &answered.infos));
+    result.map_err(|message| (Reason::Annotations, message))
 }
 
 /// The grid of an eval and the number of its steps.
@@ -93,9 +98,9 @@ pub(super) fn times(when: When) -> (StepGrid, usize) {
 
 /// The answer to look at; `None` if the query failed as it must.
 pub(super) fn answered(
-    result: Result<Answer, Refusal>,
+    result: Result<Answered, Refusal>,
     fails: Option<&Pattern>,
-) -> Result<Option<Answer>, (Reason, String)> {
+) -> Result<Option<Answered>, (Reason, String)> {
     let message = match (result, fails) {
         (Ok(answer), None) => return Ok(Some(answer)),
         (Err(Refusal::Failed(message)), Some(pattern)) if pattern.matches(&message) => {
@@ -123,7 +128,7 @@ async fn pinned(eval: &Eval, at_ms: i64, engine: &Engine) -> Verdict {
     };
     for time_ms in other_times {
         let result = match engine.query(&query, instant_grid(time_ms)).await {
-            Ok(answer) => check(eval, &answer, 0, 1),
+            Ok(got) => check(eval, &got.answer, 0, 1).and_then(|()| remarks(eval, &got)),
             Err(refusal) => Err(refused(&refusal)),
         };
         result.map_err(|(reason, message)| {
@@ -154,7 +159,7 @@ async fn within_range(eval: &Eval, query: &str, at_ms: i64, engine: &Engine) -> 
     }
     let grid = range_grid(at_ms - MINUTE_MS, at_ms + MINUTE_MS, MINUTE_MS);
     let result = match engine.query(query, grid).await {
-        Ok(answer) => check(eval, &answer, 1, 1),
+        Ok(answered) => check(eval, &answered.answer, 1, 1),
         Err(refusal) => Err(refused(&refusal)),
     };
     result.map_err(|(reason, message)| {

@@ -115,7 +115,7 @@ async fn found(
     // The scan's own range is that of the query's steps, which do not count.
     let selector =
         Selector { signal: Signal::Metrics, matchers, range: TimeRange { start_ns: 0, end_ns: 1 } };
-    let query = Query { root: Node::Scan(Scan { selector }), grid: None };
+    let query = Query::new(Node::Scan(Scan { selector }), None);
     let found = session.exemplars(tenant, &query, range).await.unwrap();
     let le_of = |labels: &Labels| labels.get("le").unwrap().to_owned();
     found.into_iter().map(|(labels, exemplars)| (le_of(&labels), exemplars)).collect()

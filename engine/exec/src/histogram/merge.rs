@@ -13,13 +13,6 @@ pub struct Conflict {
     pub bounds: bool,
 }
 
-impl Conflict {
-    /// Both conflicts together.
-    pub(crate) fn or(self, other: Self) -> Self {
-        Self { hints: self.hints || other.hints, bounds: self.bounds || other.bounds }
-    }
-}
-
 impl Histogram {
     /// `self + other`; `None` if one has custom bounds and the other has not.
     pub fn plus(self, other: &Self) -> Option<(Self, Conflict)> {

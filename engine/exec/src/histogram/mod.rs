@@ -23,6 +23,7 @@ pub use self::bounds::Bounded;
 pub(crate) use self::change::detect_reset;
 pub use self::merge::Conflict;
 pub(crate) use self::rate::{Outcome, difference, increase};
+pub(crate) use self::statistics::NanPart;
 pub(crate) use self::sum::Sum;
 
 /// What stands for a schema where the bounds are custom.

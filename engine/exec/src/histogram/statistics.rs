@@ -4,20 +4,31 @@ use super::Histogram;
 use super::bounds::Bounded;
 use crate::functions::compensated::Sum;
 
+/// What NaN observations did to a quantile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NanPart {
+    /// Nothing.
+    None,
+    /// The quantile lies among them.
+    Result,
+    /// It lies higher than without them.
+    Skew,
+}
+
 impl Histogram {
-    /// The φ-quantile, and whether NaN observations had a part in it.
+    /// The φ-quantile, and what part NaN observations had in it.
     ///
     /// NaN without observations. Within a bucket observations are spread evenly over its
     /// logarithm, in the zero bucket and in those with custom bounds over its width.
-    pub(crate) fn quantile(&self, phi: f64) -> f64 {
+    pub(crate) fn quantile(&self, phi: f64) -> (f64, NanPart) {
         if phi < 0.0 {
-            return f64::NEG_INFINITY;
+            return (f64::NEG_INFINITY, NanPart::None);
         }
         if phi > 1.0 {
-            return f64::INFINITY;
+            return (f64::INFINITY, NanPart::None);
         }
         if self.count == 0.0 || phi.is_nan() {
-            return f64::NAN;
+            return (f64::NAN, NanPart::None);
         }
         // NaN observations count behind all others, so ranks are told from the front then.
         let forward = self.sum.is_nan() || phi < 0.5;
@@ -35,22 +46,35 @@ impl Histogram {
                 break;
             }
         }
-        let Some(bucket) = found else { return f64::NAN };
+        let Some(bucket) = found else { return (f64::NAN, NanPart::None) };
         let bucket = self.without_idle_half(bucket);
         if self.is_custom() {
             if bucket.lower == f64::NEG_INFINITY {
-                return bucket.upper;
+                return (bucket.upper, NanPart::None);
             }
             if bucket.upper == f64::INFINITY {
-                return bucket.lower;
+                return (bucket.lower, NanPart::None);
             }
         }
         let below = below.min(self.count);
         if below < rank {
-            return if self.sum.is_nan() { f64::NAN } else { bucket.upper };
+            let has_nan = self.sum.is_nan();
+            return if has_nan {
+                (f64::NAN, NanPart::Result)
+            } else {
+                (bucket.upper, NanPart::None)
+            };
         }
         let rank = if forward { rank - (below - bucket.count) } else { below - rank };
-        self.at_share(&bucket, rank / bucket.count)
+        let nan_part = if self.has_nan() { NanPart::Skew } else { NanPart::None };
+        (self.at_share(&bucket, rank / bucket.count), nan_part)
+    }
+
+    /// Whether NaN was observed: it is in the count and in no bucket. A sum that is NaN alone may
+    /// be that of both infinities.
+    pub(crate) fn has_nan(&self) -> bool {
+        let within = || self.buckets().iter().map(|bucket| bucket.count).sum::<f64>();
+        self.sum.is_nan() && within() < self.count
     }
 
     /// The value below which a share of a bucket's observations lie.

@@ -25,7 +25,7 @@ impl Display for Bounded {
 }
 
 /// The shortest decimal that reads back as the same number, as `%g` of Go: with an exponent below
-/// 1e-4 and from 1e21 on.
+/// 1e-4 and from 1e6 on.
 struct Shortest(f64);
 
 impl Display for Shortest {
@@ -40,7 +40,7 @@ impl Display for Shortest {
         let text = format!("{number:e}");
         let Some((digits, exponent)) = text.split_once('e') else { return f.write_str(&text) };
         let power: i32 = exponent.parse().unwrap_or_default();
-        if number == 0.0 || (-4..21).contains(&power) {
+        if number == 0.0 || (-4..6).contains(&power) {
             return write!(f, "{number}");
         }
         write!(f, "{digits}e{}{:02}", if power < 0 { '-' } else { '+' }, power.abs())

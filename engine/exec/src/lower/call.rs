@@ -9,6 +9,7 @@ use schemas::model::{Label, Labels, StepGrid, compile_anchored};
 
 use super::series::{sample, series};
 use super::{Context, impossible};
+use crate::annotations::Remarks;
 use crate::operators::{
     Change, FunctionExec, HistogramExec, HistogramStatistic, InfoExec, InfoMatchers, Kernel,
     ScalarOfExec,
@@ -47,15 +48,17 @@ pub(super) fn call(
     if inputs.is_empty() {
         return Err(impossible("a call without arguments"));
     }
+    let remarks = node.positions.iter().map(|at| Remarks::new(&ctx.annotations, Some(*at)));
+    let remarks: Vec<Remarks> = remarks.collect();
     let roster = Arc::clone(&ctx.roster);
     let change = match node.function {
         Function::HistogramQuantile => {
             let statistic = HistogramStatistic::Quantile;
-            return Ok(Arc::new(HistogramExec::new(inputs, statistic, grid.steps, roster)));
+            return Ok(Arc::new(HistogramExec::new(inputs, statistic, remarks, grid, roster)));
         }
         Function::HistogramFraction => {
             let statistic = HistogramStatistic::Fraction;
-            return Ok(Arc::new(HistogramExec::new(inputs, statistic, grid.steps, roster)));
+            return Ok(Arc::new(HistogramExec::new(inputs, statistic, remarks, grid, roster)));
         }
         Function::Scalar => {
             let input = inputs.swap_remove(0);
@@ -64,7 +67,7 @@ pub(super) fn call(
         Function::Info { .. } => return Err(impossible("info series that are no selector")),
         Function::HistogramQuantiles(label) => {
             let statistic = HistogramStatistic::Quantiles(label);
-            return Ok(Arc::new(HistogramExec::new(inputs, statistic, grid.steps, roster)));
+            return Ok(Arc::new(HistogramExec::new(inputs, statistic, remarks, grid, roster)));
         }
         Function::Histogram(number) => Change::Histogram(number),
         Function::Map(function) => Change::Map(function),

@@ -10,15 +10,19 @@ use arrow::record_batch::RecordBatch;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::physical_plan::ExecutionPlan;
+use plan::Position;
 use plan::node::Scan;
-use schemas::model::{NANOS_PER_MILLI, StepGrid, TimeRange};
+use schemas::model::{METRIC_NAME, NANOS_PER_MILLI, StepGrid, TimeRange};
 use schemas::tables::{Table, columns};
 
 use super::{Context, from_datafusion};
+use crate::annotations::Remarks;
 use crate::functions::window::Windows;
 use crate::memory::Held;
-use crate::operators::{HISTOGRAM_COLUMNS, Kernel, Leaf, Selected, SeriesWindowExec};
-use crate::roster::without_name;
+use crate::operators::{
+    HISTOGRAM_COLUMNS, Kernel, Leaf, Selected, SeriesWindowExec, WindowRemarks,
+};
+use crate::roster::Identity;
 use crate::table::{Attributes, ScanRequest, filter_batches, scan};
 use crate::{Error, ErrorKind};
 
@@ -55,17 +59,26 @@ pub(crate) fn leaf(
     kernel: Kernel,
     windows: Windows,
     keep_name: bool,
+    position: Option<Position>,
     ctx: &Context,
 ) -> Result<Arc<dyn ExecutionPlan>, Error> {
     let selector = &scan.selector;
     let matchers = super::compile(&selector.matchers)?;
     let (entries, held) = ctx.resolve(&ctx.snapshot.series, &matchers, &selector.range)?;
     let mut selected = Vec::with_capacity(entries.len());
+    let mut metrics: Vec<(i64, String)> = Vec::new();
     for entry in &entries {
-        let labels = if keep_name { entry.labels.clone() } else { without_name(&entry.labels) };
-        let ordinal = ctx.roster.ordinal(&labels)?;
+        let mut identity = Identity::plain(entry.labels.clone());
+        if !keep_name {
+            identity = ctx.roster.renamed(identity);
+        }
+        let ordinal = ctx.roster.ordinal_of(&identity)?;
         selected.push(Selected { key: (entry.metric_id, entry.id), ordinal });
+        if position.is_some() && metrics.last().is_none_or(|last| last.0 != entry.metric_id) {
+            metrics.push((entry.metric_id, entry.labels.value(METRIC_NAME).to_owned()));
+        }
     }
+    let remarks = WindowRemarks::new(Remarks::new(&ctx.annotations, position), metrics);
     drop((entries, held));
     let held = ctx.memory.hold("samples");
     held.grow(selected.len() * size_of::<Selected>())?;
@@ -76,6 +89,7 @@ pub(crate) fn leaf(
         windows,
         samples_max: ctx.limits.samples_max,
         stats: Arc::clone(&ctx.stats),
+        remarks,
         held,
     };
     Ok(Arc::new(SeriesWindowExec::new(numbers, histograms, leaf)))

@@ -32,7 +32,7 @@ use crate::error::from_datafusion;
 use crate::memory::{Held, QueryMemory};
 use crate::output::QueryStats;
 use crate::roster::Roster;
-use crate::{Error, ErrorKind, Limits};
+use crate::{Annotations, Error, ErrorKind, Limits};
 
 pub(crate) use logs::stream_stats;
 pub(crate) use matcher::compile;
@@ -49,6 +49,8 @@ pub(crate) struct Context {
     pub(crate) roster: Arc<Roster>,
     /// Where reading is counted.
     pub(crate) stats: Arc<QueryStats>,
+    /// Where remarks go.
+    pub(crate) annotations: Arc<Annotations>,
     /// Limits of the query.
     pub(crate) limits: Limits,
     /// DataFusion's memory pool, caches and stores.

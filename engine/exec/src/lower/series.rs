@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use datafusion::physical_plan::ExecutionPlan;
-use plan::node::{Aggregate, Binary, Sample, Window, WindowFunction};
-use plan::{Node, Shape};
+use plan::node::{Aggregate, AggregatePlaces, Binary, Sample, Window, WindowFunction};
+use plan::{Node, Position, Shape};
 use schemas::model::{Signal, StepGrid};
 
 use super::metrics::{leaf, windows};
 use super::{Context, call, impossible};
-use crate::operators::{AggregateExec, BinaryExec, ConstantExec, Kernel, Operands, TileWindowExec};
+use crate::annotations::Remarks;
+use crate::operators::{
+    AggregateExec, AggregateRemarks, Aggregation, BinaryExec, ConstantExec, Kernel, Operands,
+    Operation, TileWindow, TileWindowExec,
+};
 use crate::{Error, ErrorKind};
 
 /// Lowers a node whose shape is a vector or a scalar; tiles have the steps of `grid`.
@@ -50,7 +54,7 @@ pub(super) fn sample(
         return Err(impossible("a sample of something else than a scan"));
     };
     let windows = windows(&node.grid, node.lookback_ns, node.offset_ns, node.at_ns);
-    leaf(scan, kernel, windows, keep_name, ctx)
+    leaf(scan, kernel, windows, keep_name, None, ctx)
 }
 
 fn window(node: Window, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> {
@@ -67,7 +71,8 @@ fn window(node: Window, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> 
                 return Err(impossible("a window over something else than a scan"));
             };
             let windows = windows(&grid, node.range_ns, node.offset_ns, node.at_ns);
-            leaf(scan, Kernel::Function(node.function), windows, node.keep_name, ctx)
+            let kernel = Kernel::Function(node.function);
+            leaf(scan, kernel, windows, node.keep_name, node.position, ctx)
         }
         Shape::Rows(Signal::Logs) => super::logs::window(node, ctx),
         Shape::Vector | Shape::Scalar => {
@@ -76,15 +81,14 @@ fn window(node: Window, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> 
             };
             let windows = windows(&grid, node.range_ns, node.offset_ns, node.at_ns);
             let input = series(*node.input, &input_grid, ctx)?;
-            let roster = Arc::clone(&ctx.roster);
-            Ok(Arc::new(TileWindowExec::new(
-                input,
-                node.function,
+            let work = TileWindow {
+                function: node.function,
                 input_grid,
                 windows,
-                roster,
-                node.keep_name,
-            )))
+                keep_name: node.keep_name,
+                remarks: Remarks::new(&ctx.annotations, node.position),
+            };
+            Ok(Arc::new(TileWindowExec::new(input, work, Arc::clone(&ctx.roster))))
         }
         _ => Err(impossible("a window over spans")),
     }
@@ -99,8 +103,17 @@ fn aggregate(
     if let Some(parameter) = node.parameter {
         inputs.push(series(*parameter, grid, ctx)?);
     }
+    let place = |of: fn(&AggregatePlaces) -> Position| {
+        Remarks::new(&ctx.annotations, node.places.as_ref().map(of))
+    };
+    let remarks = AggregateRemarks {
+        whole: place(|places| places.whole),
+        input: place(|places| places.input),
+        parameter: place(|places| places.parameter),
+    };
+    let aggregation = Aggregation { op: node.op, grouping: node.grouping, remarks };
     let roster = Arc::clone(&ctx.roster);
-    Ok(Arc::new(AggregateExec::new(inputs, node.op, node.grouping, grid.steps, roster)))
+    Ok(Arc::new(AggregateExec::new(inputs, aggregation, grid.steps, roster)))
 }
 
 fn binary(node: Binary, grid: &StepGrid, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> {
@@ -112,6 +125,8 @@ fn binary(node: Binary, grid: &StepGrid, ctx: &Context) -> Result<Arc<dyn Execut
         _ => return Err(impossible("an operation between rows")),
     };
     let inputs = [series(*node.left, grid, ctx)?, series(*node.right, grid, ctx)?];
+    let remarks = Remarks::new(&ctx.annotations, node.position);
+    let operation = Operation { op: node.op, matching: node.matching, operands, remarks };
     let roster = Arc::clone(&ctx.roster);
-    Ok(Arc::new(BinaryExec::new(inputs, node.op, node.matching, operands, grid.steps, roster)))
+    Ok(Arc::new(BinaryExec::new(inputs, operation, grid.steps, roster)))
 }

@@ -8,7 +8,7 @@ use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
 use futures::StreamExt;
 use plan::node::{HistogramNumber, MapFunction};
 use regex::Regex;
-use schemas::model::{Label, Labels, StepGrid};
+use schemas::model::{Labels, METRIC_NAME, StepGrid};
 
 use super::collect::{Content, scalar};
 use super::constant::step_seconds;
@@ -16,7 +16,7 @@ use super::node::{channel, execution_plan, single_partition};
 use crate::Error;
 use crate::functions::scalar as number;
 use crate::histogram::Histogram;
-use crate::roster::{OrdinalMap, Roster, without_name};
+use crate::roster::{Identity, OrdinalMap, Roster};
 use crate::tiles::{self, Tile, TileBuilder};
 
 /// What is done to each series. Scalars are inputs, one value a step.
@@ -108,7 +108,8 @@ impl FunctionExec {
             for input in &inputs[1..] {
                 scalars.push(scalar(input, grid.steps as usize, &context).await?);
             }
-            let mut names = OrdinalMap::new(Arc::clone(&roster), label_rule(&change));
+            let mut names =
+                OrdinalMap::new(Arc::clone(&roster), label_rule(Arc::clone(&roster), &change));
             let mut absent = vec![true; grid.steps as usize];
             let mut output = TileBuilder::new(grid.steps);
             let mut input = inputs[0].execute(0, Arc::clone(&context))?;
@@ -223,32 +224,41 @@ fn least(left: f64, right: f64) -> f64 {
     if left.is_nan() || right.is_nan() { f64::NAN } else { left.min(right) }
 }
 
-/// The labels of a result: as they are, or without the metric name.
-pub(super) fn name_rule(keep_name: bool) -> impl FnMut(&Labels) -> Labels {
-    move |labels| if keep_name { labels.clone() } else { without_name(labels) }
+/// What a result is called: as before, or as something that is no longer its metric.
+pub(super) fn name_rule(roster: Arc<Roster>, keep_name: bool) -> impl FnMut(Identity) -> Identity {
+    move |identity| if keep_name { identity } else { roster.renamed(identity) }
 }
 
-fn label_rule(change: &Change) -> impl FnMut(&Labels) -> Labels + use<> {
+fn label_rule(roster: Arc<Roster>, change: &Change) -> impl FnMut(Identity) -> Identity + use<> {
     let change = change.clone();
-    move |labels| match &change {
+    move |identity| match &change {
         Change::LabelReplace { target, replacement, source, pattern } => {
-            match pattern.captures(labels.value(source)) {
-                None => labels.clone(),
-                Some(captures) => {
-                    let mut value = String::new();
-                    captures.expand(replacement, &mut value);
-                    labels.with(target, &value)
-                }
+            let labels = &identity.labels;
+            let value = pattern.captures(labels.value(source)).map(|captures| {
+                let mut value = String::new();
+                captures.expand(replacement, &mut value);
+                value
+            });
+            match value {
+                None => identity,
+                Some(value) => with_label(&identity, target, &value),
             }
         }
         Change::LabelJoin { target, separator, sources } => {
+            let labels = &identity.labels;
             let values: Vec<&str> = sources.iter().map(|source| labels.value(source)).collect();
-            labels.with(target, &values.join(separator))
+            with_label(&identity, target, &values.join(separator))
         }
-        Change::Nothing => labels.clone(),
-        Change::Absent(_) => Labels::new(Vec::<Label>::new()),
-        _ => name_rule(false)(labels),
+        Change::Nothing => identity,
+        Change::Absent(_) => Identity::default(),
+        _ => roster.renamed(identity),
     }
+}
+
+/// With a label set; a name that is set stays.
+fn with_label(identity: &Identity, target: &str, value: &str) -> Identity {
+    let sheds_name = identity.sheds_name && target != METRIC_NAME;
+    Identity { labels: identity.labels.with(target, value), sheds_name }
 }
 
 execution_plan!(FunctionExec);

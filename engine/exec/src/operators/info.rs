@@ -15,7 +15,7 @@ use schemas::model::{CompiledMatcher, Grouping, Labels, METRIC_NAME};
 
 use super::collect::{Cell, Row, Rows, collect, duplicate, push};
 use super::node::{channel, execution_plan, single_partition};
-use crate::roster::{OrdinalMap, Roster};
+use crate::roster::{Identity, OrdinalMap, Roster};
 use crate::tiles::{self, TileBuilder};
 use crate::{Error, ErrorKind};
 
@@ -95,8 +95,9 @@ impl InfoExec {
 
     fn enrich(&self, base: &Rows, info: &Rows) -> Result<Vec<Row>, Error> {
         let identity = Grouping::By(IDENTIFYING.map(str::to_owned).to_vec());
-        let mut identities =
-            OrdinalMap::new(Arc::clone(&self.roster), |labels: &Labels| identity.group_of(labels));
+        let mut identities = OrdinalMap::new(Arc::clone(&self.roster), |series: Identity| {
+            Identity::plain(identity.group_of(&series.labels))
+        });
         let mut infos: HashMap<u32, Vec<Info<'_>>, ahash::RandomState> = HashMap::default();
         for row in info.iter() {
             let labels = self.roster.labels(row.series);
@@ -104,8 +105,8 @@ impl InfoExec {
         }
         let mut results = Results::default();
         for row in base.iter() {
-            let labels = self.roster.labels(row.series);
-            let name = labels.value(METRIC_NAME);
+            let base = self.roster.identity(row.series);
+            let name = base.labels.value(METRIC_NAME);
             let is_info = self.matchers.names.iter().all(|matcher| matcher.matches(name));
             let found = infos.get(&identities.get(row.series)?).filter(|_| !is_info);
             let mut known: Option<(Vec<usize>, Option<u32>)> = None;
@@ -114,7 +115,7 @@ impl InfoExec {
                 let series = match known.take() {
                     Some((before, series)) if before == chosen => series,
                     _ if is_info => Some(row.series),
-                    _ => self.series(&labels, found.map_or(&[], Vec::as_slice), &chosen)?,
+                    _ => self.series(&base, found.map_or(&[], Vec::as_slice), &chosen)?,
                 };
                 if let Some(series) = series {
                     results.set(series, step, row)?;
@@ -128,13 +129,14 @@ impl InfoExec {
     /// The series with the labels of the chosen info series; none if it does not stay.
     fn series(
         &self,
-        labels: &Labels,
+        base: &Identity,
         infos: &[Info<'_>],
         chosen: &[usize],
     ) -> Result<Option<u32>, Error> {
         if chosen.is_empty() && !self.matchers.keeps_lone {
             return Ok(None);
         }
+        let labels = &base.labels;
         let mut added: BTreeMap<&str, &str> = BTreeMap::new();
         for at in chosen {
             for label in &infos[*at].labels {
@@ -154,7 +156,8 @@ impl InfoExec {
         }
         let enriched =
             added.iter().fold(labels.clone(), |labels, (name, value)| labels.with(name, value));
-        self.roster.ordinal(&enriched).map(Some)
+        let enriched = Identity { labels: enriched, sheds_name: base.sheds_name };
+        self.roster.ordinal_of(&enriched).map(Some)
     }
 }
 

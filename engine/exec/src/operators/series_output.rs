@@ -12,14 +12,14 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
-use plan::node::SortBy;
+use plan::node::{Naming, SortBy};
 use schemas::model::{Direction, Labels};
 use schemas::tables::{columns, label_map};
 
 use super::collect::{Row, Rows, collect};
 use super::node::{channel, execution_plan, single_partition};
 use crate::output;
-use crate::roster::Roster;
+use crate::roster::{OrdinalMap, Roster, shown};
 use crate::tiles;
 
 /// Cells of a batch that leaves the engine.
@@ -71,8 +71,15 @@ impl SeriesOutputExec {
         let sender = builder.tx();
         builder.spawn(async move {
             let mut rows = Rows::default();
+            let mut names = OrdinalMap::new(Arc::clone(&roster), shown);
             let collected = collect(&input, &context).await?;
-            collected.for_each(|tile| rows.add(tile.series, &tile))?;
+            collected.for_each(|tile| {
+                let series = match roster.naming() {
+                    Naming::AtOnce => tile.series,
+                    Naming::Delayed => names.get(tile.series)?,
+                };
+                rows.add(series, &tile)
+            })?;
             let mut rows: Vec<(Labels, Row)> = rows
                 .into_rows()
                 .into_iter()

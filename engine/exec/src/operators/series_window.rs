@@ -21,7 +21,8 @@ use plan::node::WindowFunction;
 use super::histogram_input::HistogramInput;
 use super::node::{channel, execution_plan, single_partition};
 use super::series_input::{Scratch, SeriesInput, SeriesKey, open};
-use crate::functions::window::{self, MixedSamples, Output, Samples, Windows, is_stale};
+use super::window_remarks::WindowRemarks;
+use crate::functions::window::{self, Findings, MixedSamples, Output, Samples, Windows, is_stale};
 use crate::histogram::Histogram;
 use crate::memory::Held;
 use crate::output::QueryStats;
@@ -40,24 +41,25 @@ pub(crate) enum Kernel {
 }
 
 impl Kernel {
-    /// Evaluates the kernel for one series.
+    /// Evaluates the kernel for one series; what was found in its windows.
     fn run(
         &self,
         scratch: &mut Scratch,
         windows: &Windows,
         output: &mut Output<'_>,
         histograms: &mut Vec<(u32, Histogram)>,
-    ) {
+    ) -> Findings {
         if let Self::Function(_) = self {
             scratch.remove(is_stale);
         }
         let samples = Samples { times: &scratch.times, values: &scratch.values };
         if scratch.histograms.is_empty() {
-            return match self {
+            match self {
                 Self::Newest => window::newest(samples, windows, output),
                 Self::NewestTime => window::newest_time(samples, windows, output),
                 Self::Function(function) => window::evaluate(function, samples, windows, output),
-            };
+            }
+            return Findings::default();
         }
         let (times, found): (Vec<i64>, Vec<Histogram>) = scratch.histograms.drain(..).unzip();
         let mixed = MixedSamples { numbers: samples, times: &times, histograms: &found };
@@ -65,9 +67,14 @@ impl Kernel {
             Self::Newest => window::newest_mixed(mixed, windows, false, output, histograms),
             Self::NewestTime => window::newest_mixed(mixed, windows, true, output, histograms),
             Self::Function(function) => {
-                window::evaluate_mixed(function, mixed, windows, output, histograms);
+                return window::evaluate_mixed(function, mixed, windows, output, histograms);
             }
         }
+        Findings::default()
+    }
+
+    fn function(&self) -> Option<&WindowFunction> {
+        if let Self::Function(function) = self { Some(function) } else { None }
     }
 }
 
@@ -101,6 +108,8 @@ pub(crate) struct Leaf {
     pub(crate) samples_max: usize,
     /// Where samples read are counted.
     pub(crate) stats: Arc<QueryStats>,
+    /// What is told about the series.
+    pub(crate) remarks: WindowRemarks,
     /// Memory of the selection and of rows that are not in segments.
     pub(crate) held: Held,
 }
@@ -155,6 +164,7 @@ impl SeriesWindowExec {
             let mut scratch = Scratch::default();
             let selected_bytes = leaf.held.bytes();
             let mut samples_read = 0;
+            let mut doubts = leaf.remarks.doubts(leaf.kernel.function());
             for selected in &leaf.selected {
                 scratch.clear();
                 for input in &mut inputs {
@@ -171,9 +181,15 @@ impl SeriesWindowExec {
                 samples_read += scratch.len();
                 leaf.count(scratch.len(), samples_read)?;
                 scratch.settle();
+                let metric = selected.key.0;
+                let is_doubtful = doubts.concern(metric);
                 tiles.push_mixed(selected.ordinal, |values, valid, histograms| {
                     let output = &mut Output { values, valid };
-                    leaf.kernel.run(&mut scratch, &leaf.windows, output, histograms);
+                    let found = leaf.kernel.run(&mut scratch, &leaf.windows, output, histograms);
+                    leaf.remarks.findings(metric, found);
+                    if is_doubtful && output.valid.contains(&true) {
+                        doubts.confirm();
+                    }
                 });
                 if tiles.is_full() && sender.send(Ok(tiles.finish())).await.is_err() {
                     return Ok(());

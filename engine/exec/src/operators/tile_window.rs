@@ -7,39 +7,51 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
 use futures::StreamExt;
 use plan::node::WindowFunction;
-use schemas::model::{NANOS_PER_MILLI, StepGrid};
+use schemas::model::{METRIC_NAME, NANOS_PER_MILLI, StepGrid};
 
+use super::function::name_rule;
 use super::node::{channel, execution_plan, single_partition};
+use super::window_remarks::{tell, tell_numbers};
 use crate::Error;
+use crate::annotations::Remarks;
 use crate::functions::window::{self, MixedSamples, Output, Samples, Windows};
 use crate::histogram::{Histogram, ResetHint};
 use crate::roster::{OrdinalMap, Roster};
 use crate::tiles::{self, TileBuilder};
 
+/// What a [`TileWindowExec`] computes.
+#[derive(Clone, Debug)]
+pub(crate) struct TileWindow {
+    /// Of the values of each window.
+    pub(crate) function: WindowFunction,
+    /// The steps of the input.
+    pub(crate) input_grid: StepGrid,
+    /// In milliseconds.
+    pub(crate) windows: Windows,
+    /// Whether the values are still those of the metric.
+    pub(crate) keep_name: bool,
+    /// Where remarks go.
+    pub(crate) remarks: Remarks,
+}
+
 /// Takes the values of each input tile as samples at the input's steps.
 pub(crate) struct TileWindowExec {
     input: Arc<dyn ExecutionPlan>,
-    function: WindowFunction,
-    input_grid: StepGrid,
-    windows: Windows,
+    work: TileWindow,
     roster: Arc<Roster>,
-    keep_name: bool,
     properties: Arc<PlanProperties>,
 }
 
 impl TileWindowExec {
-    /// `input` has the steps of `input_grid`; `windows` are in milliseconds.
+    /// `input` has the steps of the work's grid.
     pub(crate) fn new(
         input: Arc<dyn ExecutionPlan>,
-        function: WindowFunction,
-        input_grid: StepGrid,
-        windows: Windows,
+        work: TileWindow,
         roster: Arc<Roster>,
-        keep_name: bool,
     ) -> Self {
-        let steps = u32::try_from(windows.count).unwrap_or(u32::MAX);
+        let steps = u32::try_from(work.windows.count).unwrap_or(u32::MAX);
         let properties = single_partition(tiles::schema(steps));
-        Self { input, function, input_grid, windows, roster, keep_name, properties }
+        Self { input, work, roster, properties }
     }
 
     fn inputs(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
@@ -47,27 +59,21 @@ impl TileWindowExec {
     }
 
     fn with_inputs(&self, mut inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
-        Self::new(
-            inputs.swap_remove(0),
-            self.function.clone(),
-            self.input_grid,
-            self.windows,
-            Arc::clone(&self.roster),
-            self.keep_name,
-        )
+        Self::new(inputs.swap_remove(0), self.work.clone(), Arc::clone(&self.roster))
     }
 
     fn describe(&self) -> String {
-        format!("{:?} over {} ms", self.function, self.windows.range)
+        format!("{:?} over {} ms", self.work.function, self.work.windows.range)
     }
 
     fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let mut input = self.input.execute(0, Arc::clone(context))?;
-        let (function, windows) = (self.function.clone(), self.windows);
+        let TileWindow { function, input_grid, windows, keep_name, remarks } = self.work.clone();
+        let roster = Arc::clone(&self.roster);
         let times: Vec<i64> =
-            self.input_grid.iter().map(|time_ns| time_ns.div_euclid(NANOS_PER_MILLI)).collect();
+            input_grid.iter().map(|time_ns| time_ns.div_euclid(NANOS_PER_MILLI)).collect();
         let mut names =
-            OrdinalMap::new(Arc::clone(&self.roster), super::function::name_rule(self.keep_name));
+            OrdinalMap::new(Arc::clone(&roster), name_rule(Arc::clone(&roster), keep_name));
         let mut builder = channel(self.schema());
         let sender = builder.tx();
         builder.spawn(async move {
@@ -85,10 +91,15 @@ impl TileWindowExec {
                     }
                     let samples = Samples { times: &at, values: &values };
                     let series = names.get(tile.series)?;
+                    let labels = remarks.are_wanted().then(|| roster.labels(tile.series));
+                    let metric = labels.as_ref().map_or("", |labels| labels.value(METRIC_NAME));
                     if !tile.has_histograms() {
                         output.push_with(series, |values, valid| {
                             let output = &mut Output { values, valid };
                             window::evaluate(&function, samples, &windows, output);
+                            if labels.is_some() && output.valid.contains(&true) {
+                                tell_numbers(&remarks, metric, &function);
+                            }
                         });
                         return Ok(());
                     }
@@ -101,7 +112,12 @@ impl TileWindowExec {
                     let mixed = MixedSamples { numbers: samples, times: &at, histograms: &found };
                     output.push_mixed(series, |values, valid, histograms| {
                         let output = &mut Output { values, valid };
-                        window::evaluate_mixed(&function, mixed, &windows, output, histograms);
+                        let found =
+                            window::evaluate_mixed(&function, mixed, &windows, output, histograms);
+                        tell(&remarks, metric, found);
+                        if labels.is_some() && output.valid.contains(&true) {
+                            tell_numbers(&remarks, metric, &function);
+                        }
                     });
                     Ok::<(), Error>(())
                 })?;

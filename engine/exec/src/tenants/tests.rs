@@ -41,9 +41,9 @@ async fn a_tenant_runs_so_many_queries_at_once() {
 fn long_ranges_are_refused_in_the_words_of_each() {
     let tenants =
         tenants(TenantLimits { range_max: Duration::from_secs(3_600), ..TenantLimits::default() });
-    let query = |seconds: i64| Query {
-        root: Node::Time,
-        grid: Some(StepGrid::new(0, seconds * 1_000_000_000, 1_000_000_000)),
+    let query = |seconds: i64| {
+        let grid = StepGrid::new(0, seconds * 1_000_000_000, 1_000_000_000);
+        Query::new(Node::Time, Some(grid))
     };
     assert!(tenants.check("a", &query(3_600)).is_ok());
     assert!(tenants.check("b", &query(90_000)).is_ok());

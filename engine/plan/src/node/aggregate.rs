@@ -3,6 +3,7 @@
 use schemas::model::Grouping;
 
 use super::Node;
+use crate::Position;
 
 /// Folds, at each step, the values of the series of a group into one value, or picks some.
 #[derive(Clone, Debug)]
@@ -15,6 +16,19 @@ pub struct Aggregate {
     pub parameter: Option<Box<Node>>,
     /// Which labels a group keeps.
     pub grouping: Grouping,
+    /// Where remarks belong; without it none are made.
+    pub places: Option<AggregatePlaces>,
+}
+
+/// Where the parts of an aggregation stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AggregatePlaces {
+    /// The aggregation itself.
+    pub whole: Position,
+    /// What is aggregated.
+    pub input: Position,
+    /// The parameter; the input where there is none.
+    pub parameter: Position,
 }
 
 /// What is computed over a group.

@@ -1,6 +1,7 @@
 //! `Binary`: operations between series.
 
 use super::Node;
+use crate::Position;
 use crate::expr::{ArithmeticOp, CompareOp};
 
 /// An operation between two sets of series, a set and a scalar, or two scalars.
@@ -14,6 +15,8 @@ pub struct Binary {
     pub op: BinaryOp,
     /// How series find their partners; ignored where an operand is a scalar.
     pub matching: Matching,
+    /// Where it stands; without it no remarks are made.
+    pub position: Option<Position>,
 }
 
 /// What is computed between two values.
@@ -31,6 +34,19 @@ pub enum BinaryOp {
     Or,
     /// Left series that have no partner.
     Unless,
+}
+
+impl BinaryOp {
+    /// The operator as it is written.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Arithmetic(op) => op.symbol(),
+            Self::Keep(op) | Self::Test(op) => op.symbol(),
+            Self::And => "and",
+            Self::Or => "or",
+            Self::Unless => "unless",
+        }
+    }
 }
 
 /// How series of the two sides find their partners.

@@ -3,6 +3,7 @@
 use schemas::model::Matcher;
 
 use super::{Node, Shape};
+use crate::Position;
 
 /// A function applied at each step.
 #[derive(Clone, Debug)]
@@ -11,6 +12,15 @@ pub struct Call {
     pub function: Function,
     /// Series and scalars, in the order of the function's signature.
     pub arguments: Vec<Node>,
+    /// Where each of the arguments stands, where remarks may be made about them; empty: none are.
+    pub positions: Vec<Position>,
+}
+
+impl Call {
+    /// A call about which no remarks are made.
+    pub fn new(function: Function, arguments: Vec<Node>) -> Self {
+        Self { function, arguments, positions: Vec::new() }
+    }
 }
 
 /// What is computed. Arguments in brackets are nodes; texts are part of the function.

@@ -25,7 +25,7 @@ mod sort;
 mod spanset;
 mod window;
 
-pub use aggregate::{Aggregate, AggregateOp};
+pub use aggregate::{Aggregate, AggregateOp, AggregatePlaces};
 pub use binary::{Binary, BinaryOp, Cardinality, Fill, MatchOn, Matching};
 pub use call::{Call, Function, HistogramNumber, MapFunction};
 pub use distinct::{Distinct, DistinctOf};
@@ -41,6 +41,8 @@ pub use spanset::{
 pub use window::{Unwrap, UnwrapAs, Window, WindowFunction};
 
 use schemas::model::{Signal, StepGrid};
+
+use crate::Annotation;
 
 /// A logical plan: a tree that is consumed from the root down.
 #[derive(Clone, Debug)]
@@ -155,4 +157,25 @@ pub struct Query {
     pub root: Node,
     /// The steps of a series result; `None` for rows, spansets and names.
     pub grid: Option<StepGrid>,
+    /// When series lose the name of a metric that they are no longer.
+    pub naming: Naming,
+    /// What could be remarked without running it.
+    pub annotations: Vec<Annotation>,
+}
+
+/// When series lose the name of a metric whose values they no longer are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Naming {
+    /// At the function or operator that changes them.
+    #[default]
+    AtOnce,
+    /// At the end: until then grouping, matching and functions of labels see the name.
+    Delayed,
+}
+
+impl Query {
+    /// A query about which nothing is remarked, and that drops names at once.
+    pub fn new(root: Node, grid: Option<StepGrid>) -> Self {
+        Self { root, grid, naming: Naming::AtOnce, annotations: Vec::new() }
+    }
 }

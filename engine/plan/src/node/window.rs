@@ -3,7 +3,7 @@
 use schemas::model::{Grouping, StepGrid, TimestampNs};
 
 use super::Node;
-use crate::Expr;
+use crate::{Expr, Position};
 
 /// At each step a function of what lies in the left-open range `(t' - range, t']`, with
 /// `t' = at_ns.unwrap_or(t) - offset_ns`; no value where the function has none.
@@ -30,6 +30,8 @@ pub struct Window {
     pub unwrap: Option<Unwrap>,
     /// Log rows only: the labels that tell series apart; `None` takes all labels of the pipeline.
     pub grouping: Option<Grouping>,
+    /// Where the first argument stands; without it no remarks are made.
+    pub position: Option<Position>,
 }
 
 /// LogQL's `| unwrap`.

@@ -46,7 +46,7 @@ pub(super) fn distinct(selectors: Vec<Vec<Matcher>>, range: TimeRange, of: Disti
         Node::Scan(Scan { selector })
     };
     let inputs = selectors.into_iter().map(scan).collect();
-    Query { root: Node::Distinct(Distinct { inputs, of }), grid: None }
+    Query::new(Node::Distinct(Distinct { inputs, of }), None)
 }
 
 /// The time range of a metadata question; its end belongs to it.

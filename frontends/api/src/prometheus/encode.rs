@@ -1,7 +1,8 @@
 //! Answers in Prometheus' JSON.
 //!
 //! ```text
-//!  {"status":"success","data":{"resultType":"matrix","result":[ rows … ],"stats":…},"warnings":…}
+//!  {"status":"success","data":{"resultType":"matrix","result":[ rows … ],"stats":…},
+//!   "warnings":[…],"infos":[…]}
 //! ```
 
 use std::sync::atomic::Ordering;
@@ -24,8 +25,8 @@ use crate::time::StepTexts;
 /// The warning of an answer that was cut at the request's `limit`.
 const TRUNCATED: &str = "results truncated due to limit";
 
-/// Warnings that are shown; more are counted.
-const WARNINGS_MAX: usize = 10;
+/// Warnings that are shown, and infos; more are counted.
+const REMARKS_MAX: usize = 10;
 
 /// What kind of query was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +197,7 @@ impl Encode for Results {
             write_stats(out, end);
         }
         out.push('}');
-        write_warnings(out, &end.warnings, self.truncated);
+        write_remarks(out, end, self.truncated);
         out.push('}');
     }
 }
@@ -297,19 +298,27 @@ fn write_stats(out: &mut String, end: &End) {
     push(out, format_args!(r#""samplesRead":{samples},"peakSamples":{samples}}}}}"#));
 }
 
-/// `,"warnings":[…]`, left out if there are none.
-fn write_warnings(out: &mut String, warnings: &[String], truncated: bool) {
-    let mut shown: Vec<&str> = warnings.iter().take(WARNINGS_MAX).map(String::as_str).collect();
-    let more = warnings.len().saturating_sub(WARNINGS_MAX);
-    let more = format!("{more} more warning annotations omitted");
-    if warnings.len() > WARNINGS_MAX {
-        shown.push(&more);
-    }
-    if truncated {
-        shown.push(TRUNCATED);
-    }
+/// `,"warnings":[…],"infos":[…]`, each left out if there are none.
+fn write_remarks(out: &mut String, end: &End, truncated: bool) {
+    let truncated = truncated.then_some(TRUNCATED);
+    write_shown(out, "warnings", "warning", &end.warnings, truncated);
+    write_shown(out, "infos", "info", &end.infos, None);
+}
+
+fn write_shown(
+    out: &mut String,
+    key: &str,
+    kind: &str,
+    texts: &[String],
+    last: Option<&'static str>,
+) {
+    let mut shown: Vec<&str> = texts.iter().take(REMARKS_MAX).map(String::as_str).collect();
+    let more = texts.len().saturating_sub(REMARKS_MAX);
+    let more = (more > 0).then(|| format!("{more} more {kind} annotations omitted"));
+    shown.extend(more.as_deref());
+    shown.extend(last);
     if !shown.is_empty() {
-        write_key(out, "warnings");
+        write_key(out, key);
         write_texts(out, shown);
     }
 }
@@ -371,7 +380,7 @@ impl Encode for Names {
 
     fn close(&mut self, end: &End, out: &mut String) {
         out.push(']');
-        write_warnings(out, &end.warnings, self.truncated);
+        write_remarks(out, end, self.truncated);
         out.push('}');
     }
 }

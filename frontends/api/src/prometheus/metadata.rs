@@ -38,7 +38,7 @@ async fn names(ask: &Ask, of: DistinctOf) -> Result<Response, Error> {
         Node::Scan(Scan { selector })
     };
     let inputs = selectors(ask)?.into_iter().map(scan).collect();
-    let query = Query { root: Node::Distinct(Distinct { inputs, of }), grid: None };
+    let query = Query::new(Node::Distinct(Distinct { inputs, of }), None);
     let query = limited(query, limit.map(|limit| limit.saturating_add(1)));
     let output = ask.api.run(&ask.tenant, query, ask.deadline(None)).await?;
     stream_json(output, Names::new(limit)).await

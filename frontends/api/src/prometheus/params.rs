@@ -48,6 +48,7 @@ impl<'a> QueryParams<'a> {
             stats: params.get("stats").is_some(),
             options: promql::Options {
                 lookback_ns: i64::try_from(lookback.as_nanos()).unwrap_or(i64::MAX),
+                delayed_name_removal: options.delayed_name_removal,
                 ..promql::Options::default()
             },
         })

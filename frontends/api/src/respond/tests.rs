@@ -41,7 +41,7 @@ async fn output(batches: Vec<Result<RecordBatch, exec::Error>>) -> Result<Output
         kind: OutputKind::Names,
         stream: strict(batches).boxed(),
         stats: Arc::default(),
-        warnings: Vec::new(),
+        annotations: Arc::default(),
     };
     let now = Instant::now();
     Output::new(output, now, now + Duration::from_secs(5), 0).await

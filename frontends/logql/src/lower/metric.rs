@@ -49,10 +49,9 @@ fn lower_expr(expr: &MetricExpr, grid: StepGrid) -> Result<Node, Error> {
         MetricExpr::Binary(binary) => lower_binary(binary, grid),
         MetricExpr::Literal(number) => Ok(Node::Number(*number)),
         MetricExpr::LabelReplace(replace) => lower_label_replace(replace, grid),
-        MetricExpr::Constant(number) => Ok(Node::Call(Call {
-            function: Function::Vector,
-            arguments: vec![Node::Number(*number)],
-        })),
+        MetricExpr::Constant(number) => {
+            Ok(Node::Call(Call::new(Function::Vector, vec![Node::Number(*number)])))
+        }
     }
 }
 
@@ -76,6 +75,7 @@ fn lower_range(
         keep_name: false,
         unwrap,
         grouping: range.grouping.as_ref().map(lower_grouping).or(outer),
+        position: None,
     }))
 }
 
@@ -169,7 +169,7 @@ fn lower_vector(vector: &VectorAggregation, grid: StepGrid) -> Result<Node, Erro
         VectorOp::Topk | VectorOp::ApproxTopk => AggregateOp::TopK,
     };
     let parameter = vector.parameter.map(|count| Box::new(Node::Number(count)));
-    Ok(Node::Aggregate(Aggregate { input, op, parameter, grouping }))
+    Ok(Node::Aggregate(Aggregate { input, op, parameter, grouping, places: None }))
 }
 
 /// Whether the sum over parts is the value of the whole.
@@ -191,15 +191,13 @@ fn lower_label_replace(replace: &LabelReplace, grid: StepGrid) -> Result<Node, E
             replace.target
         )));
     }
-    Ok(Node::Call(Call {
-        function: Function::LabelReplace {
-            target: replace.target.clone(),
-            replacement: replace.replacement.clone(),
-            source: replace.source.clone(),
-            pattern: replace.pattern.clone(),
-        },
-        arguments: vec![lower_expr(&replace.input, grid)?],
-    }))
+    let function = Function::LabelReplace {
+        target: replace.target.clone(),
+        replacement: replace.replacement.clone(),
+        source: replace.source.clone(),
+        pattern: replace.pattern.clone(),
+    };
+    Ok(Node::Call(Call::new(function, vec![lower_expr(&replace.input, grid)?])))
 }
 
 fn lower_binary(binary: &BinaryExpr, grid: StepGrid) -> Result<Node, Error> {
@@ -217,7 +215,8 @@ fn lower_binary(binary: &BinaryExpr, grid: StepGrid) -> Result<Node, Error> {
     }
     let op = plan_op(binary.op, binary.returns_bool);
     let matching = binary.matching.as_ref().map_or_else(Matching::all_labels, lower_matching);
-    Ok(Node::Binary(Binary { left: Box::new(left), right: Box::new(right), op, matching }))
+    let (left, right) = (Box::new(left), Box::new(right));
+    Ok(Node::Binary(Binary { left, right, op, matching, position: None }))
 }
 
 fn plan_op(op: BinaryOp, returns_bool: bool) -> PlanOp {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use plan::Node;
-use plan::node::{Aggregate, AggregateOp};
+use plan::node::{Aggregate, AggregateOp, AggregatePlaces};
 use schemas::model::Grouping;
 
 use super::{Context, labels, unsupported};
@@ -17,6 +17,10 @@ pub(super) fn aggregate(
     context: Context<'_>,
 ) -> Result<Node, Error> {
     let grouping = aggregation.grouping.unwrap_or(Grouping::By(Vec::new()));
+    let input = context.position(&aggregation.input);
+    let parameter = aggregation.parameter.as_ref().map(|expr| context.position(expr));
+    let whole = context.position_of(&span);
+    let places = AggregatePlaces { whole, input, parameter: parameter.unwrap_or(input) };
     let (op, parameter) = match (operator(aggregation.op), aggregation.parameter) {
         (Some(op), None) => (op, None),
         (Some(op), Some(parameter)) => (op, Some(Box::new(super::node(parameter, context)?))),
@@ -28,7 +32,7 @@ pub(super) fn aggregate(
         (None, None) => return Err(unsupported("count_values without a label", span)),
     };
     let input = Box::new(super::node(aggregation.input, context)?);
-    Ok(Node::Aggregate(Aggregate { input, op, parameter, grouping }))
+    Ok(Node::Aggregate(Aggregate { input, op, parameter, grouping, places: Some(places) }))
 }
 
 /// The operator, unless it takes a label rather than a number.

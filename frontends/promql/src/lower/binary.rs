@@ -33,7 +33,8 @@ pub(super) fn binary(
         _ => Fill { left: left_fill, right: right_fill },
     };
     let (left, right) = (Box::new(left), Box::new(right));
-    Ok(Node::Binary(Binary { left, right, op, matching }))
+    let position = Some(context.position_of(&span));
+    Ok(Node::Binary(Binary { left, right, op, matching, position }))
 }
 
 fn matching(clause: MatchClause) -> Matching {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use plan::Node;
 use plan::node::{Call, Function, HistogramNumber, MapFunction, SortBy};
+use plan::{Node, Position};
 use schemas::model::{Direction, NANOS_PER_SECOND};
 
 use super::duration::{range_seconds, step_seconds};
@@ -49,9 +49,15 @@ pub(super) fn call(
     if function.is_none() && called.function.returns != Type::Scalar {
         return Err(unsupported(&format!("function {name}"), span));
     }
+    let positions = match function {
+        Some(Function::HistogramQuantile | Function::HistogramFraction) => {
+            arguments.iter().map(|argument| context.position(argument)).collect()
+        }
+        _ => Vec::new(),
+    };
     let arguments = nodes(arguments, context)?;
     match function {
-        Some(function) => Ok(apply(function, arguments)),
+        Some(function) => Ok(apply(function, arguments, positions)),
         None => of_scalars(name, &arguments, context)
             .ok_or_else(|| unsupported(&format!("function {name} of changing values"), span)),
     }
@@ -68,10 +74,12 @@ fn quantiles(
     let label_span = label.span.clone();
     let message = "invalid label name in histogram_quantiles():";
     let label = labels::label_name(labels::text(label)?, message, &label_span)?;
+    let order = phis.iter().chain(&arguments);
+    let positions = order.map(|argument| context.position(argument)).collect();
     let mut inputs = nodes(phis, context)?;
     inputs.push(only(nodes(arguments, context)?, &span)?);
     let function = Function::HistogramQuantiles(label);
-    Ok(Node::Call(Call { function, arguments: inputs }))
+    Ok(Node::Call(Call { function, arguments: inputs, positions }))
 }
 
 /// The order that a root expression asks for.
@@ -119,17 +127,17 @@ fn only(mut nodes: Vec<Node>, span: &Range<usize>) -> Result<Node, Error> {
     nodes.pop().ok_or_else(|| unsupported("a call without arguments", span.clone()))
 }
 
-fn apply(function: Function, mut arguments: Vec<Node>) -> Node {
+fn apply(function: Function, mut arguments: Vec<Node>, positions: Vec<Position>) -> Node {
     match function {
         Function::Round if arguments.len() == 1 => arguments.push(Node::Number(1.0)),
         // Dates without an argument are those of the step.
         Function::Map(_) if arguments.is_empty() => {
-            let now = Call { function: Function::Vector, arguments: vec![Node::Time] };
+            let now = Call::new(Function::Vector, vec![Node::Time]);
             arguments.push(Node::Call(now));
         }
         _ => {}
     }
-    Node::Call(Call { function, arguments })
+    Node::Call(Call { function, arguments, positions })
 }
 
 /// Functions from scalars to a scalar, where its value is known.

@@ -19,7 +19,7 @@ pub(super) fn scalars(op: BinaryOp, left: Node, right: Node) -> Node {
         return Node::Number(value);
     }
     let (left, right) = (Box::new(left), Box::new(right));
-    Node::Binary(Binary { left, right, op, matching: Matching::all_labels() })
+    Node::Binary(Binary { left, right, op, matching: Matching::all_labels(), position: None })
 }
 
 /// A scalar with its sign turned.

@@ -44,7 +44,7 @@ pub(super) fn info(
     let series = Selector { name: None, matchers, shift, edge: None };
     let series = selector::sample(series, span, context)?;
     let function = Function::Info { names, labels };
-    Ok(Node::Call(Call { function, arguments: vec![super::node(base, context)?, series] }))
+    Ok(Node::Call(Call::new(function, vec![super::node(base, context)?, series])))
 }
 
 /// The modifiers of the first selector.

@@ -31,7 +31,7 @@ pub(super) fn label_replace(
         source: utf8(source, &span)?,
         pattern,
     };
-    Ok(Node::Call(Call { function, arguments: vec![input] }))
+    Ok(Node::Call(Call::new(function, vec![input])))
 }
 
 /// `label_join(input, target, separator, source…)`.
@@ -51,7 +51,7 @@ pub(super) fn label_join(
         separator: utf8(separator, &span)?,
         sources,
     };
-    Ok(Node::Call(Call { function, arguments: vec![input] }))
+    Ok(Node::Call(Call::new(function, vec![input])))
 }
 
 /// The bytes of string literals.

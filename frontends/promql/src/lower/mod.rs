@@ -7,6 +7,7 @@
 //!       ──▶ binary    operators, matching
 //!       ──▶ aggregate
 //!       ──▶ constant  numbers that are known already; duration those in brackets
+//!       ──▶ remarks   what can be said of the query before it runs
 //! ```
 //!
 //! Every node gets its time range here: whoever reads neither widens nor shifts it.
@@ -18,6 +19,7 @@ mod constant;
 mod duration;
 mod info;
 mod labels;
+mod remarks;
 mod selector;
 mod window;
 
@@ -28,10 +30,11 @@ mod tests;
 
 use std::ops::Range;
 
-use plan::Node;
-use plan::node::{Call, Function, Query, Sort};
+use plan::node::{Call, Function, Naming, Query, Sort};
+use plan::{Node, Position};
 use schemas::model::StepGrid;
 
+use crate::error::line_and_column;
 use crate::syntax::ast::{Expr, ExprKind, Unary};
 use crate::syntax::functions::Type;
 use crate::{Error, Options};
@@ -42,6 +45,7 @@ const SUBQUERY_STEPS_MAX: u32 = 5_000_000;
 /// What an expression must know of the query it stands in.
 #[derive(Clone, Copy)]
 struct Context<'a> {
+    text: &'a str,
     options: &'a Options,
     /// The steps of the whole query.
     query: StepGrid,
@@ -49,15 +53,38 @@ struct Context<'a> {
     grid: StepGrid,
 }
 
+impl Context<'_> {
+    /// Where an expression stands, parentheses around it left out.
+    fn position(&self, expr: &Expr) -> Position {
+        let mut expr = expr;
+        while let ExprKind::Paren(inner) = &expr.kind {
+            expr = inner;
+        }
+        self.position_of(&expr.span)
+    }
+
+    /// Where a part of the text begins.
+    fn position_of(&self, span: &Range<usize>) -> Position {
+        let (line, column) = line_and_column(self.text, span.start);
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Position { line: count(line), column: count(column) }
+    }
+}
+
 /// The plan of a checked query that yields `result`.
 pub(crate) fn lower(
+    text: &str,
     expr: Expr,
     result: Type,
     grid: StepGrid,
     options: &Options,
 ) -> Result<Query, Error> {
-    let context = Context { options, query: grid, grid };
+    let context = Context { text, options, query: grid, grid };
     let is_instant = is_instant(grid);
+    let mut annotations = Vec::new();
+    if !is_instant {
+        remarks::sorts(&expr, context, &mut annotations);
+    }
     let root = match (result, expr.kind) {
         (Type::Text, ExprKind::Text(text)) if is_instant => {
             Node::Text(String::from_utf8_lossy(&text).into_owned())
@@ -66,7 +93,7 @@ pub(crate) fn lower(
             return Err(unsupported("a range vector as the result", expr.span));
         }
         (Type::Text, ExprKind::Paren(inner)) => {
-            return lower(*inner, result, grid, options);
+            return lower(text, *inner, result, grid, options);
         }
         (Type::Text | Type::Range, _) => {
             let message = format!(
@@ -77,7 +104,8 @@ pub(crate) fn lower(
         }
         (_, kind) => root_node(Expr { kind, ..expr }, context)?,
     };
-    Ok(Query { root, grid: Some(grid) })
+    let naming = if options.delayed_name_removal { Naming::Delayed } else { Naming::AtOnce };
+    Ok(Query { root, grid: Some(grid), naming, annotations })
 }
 
 /// Sorting has an effect only here: at the root of a query with one step.
@@ -120,7 +148,7 @@ fn unary(unary: Unary, context: Context<'_>) -> Result<Node, Error> {
     if operand.shape() == plan::Shape::Scalar {
         return Ok(constant::negate(operand));
     }
-    Ok(Node::Call(Call { function: Function::Negate, arguments: vec![operand] }))
+    Ok(Node::Call(Call::new(Function::Negate, vec![operand])))
 }
 
 /// The expression without the parentheses around it.

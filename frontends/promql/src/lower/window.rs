@@ -14,6 +14,7 @@ use crate::syntax::functions::Type;
 /// A call of a function with a range among its arguments.
 pub(super) fn window(call: Call, span: Range<usize>, context: Context<'_>) -> Result<Node, Error> {
     let name = call.function.name;
+    let position = call.arguments.first().map(|argument| context.position(argument));
     let mut ranged = None;
     let mut scalars = Vec::new();
     for (argument, takes) in call.arguments.into_iter().zip(call.function.arguments) {
@@ -45,6 +46,7 @@ pub(super) fn window(call: Call, span: Range<usize>, context: Context<'_>) -> Re
         keep_name: matches!(name, "last_over_time" | "first_over_time"),
         unwrap: None,
         grouping: None,
+        position,
     }))
 }
 

@@ -3,7 +3,7 @@
 use regex::Regex;
 use schemas::model::{Label, Labels, NANOS_PER_MILLI, parse_go_duration};
 
-use super::super::parse::{Eval, Expected, Pattern, When};
+use super::super::parse::{Eval, Expected, Pattern, Remarks, When};
 use super::super::series::{Series, parse_items};
 use super::load::Entry;
 
@@ -159,8 +159,8 @@ fn eval(first: &str, body: &[&str]) -> Result<Eval, String> {
         tolerance: TOLERANCE,
         ordered: false,
         fails: None,
-        warnings: Vec::new(),
-        infos: Vec::new(),
+        warnings: Remarks::default(),
+        infos: Remarks::default(),
     };
     let mut is_empty = false;
     for line in body {

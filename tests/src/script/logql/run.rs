@@ -67,7 +67,7 @@ async fn judge(eval: &Eval, engine: &Engine) -> Verdict {
         Err(error) => Err(Refusal::Failed(error.to_string())),
     };
     match answered(result, eval.fails.as_ref())? {
-        Some(answer) => check(eval, &answer, 0, steps),
+        Some(answered) => check(eval, &answered.answer, 0, steps),
         None => Ok(()),
     }
 }

@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use plan::node::WindowFunction;
 
-use super::{Output, Samples, Windows, counter};
-use crate::histogram::{self, Conflict, Histogram, Outcome, Sum};
+use super::{Finding, Findings, Output, Samples, Windows, counter};
+use crate::histogram::{self, Conflict, Histogram, Outcome, ResetHint, Sum};
 
 /// The samples of one series: strictly ascending times of each kind, no time in both.
 #[derive(Clone, Copy, Debug)]
@@ -89,21 +89,25 @@ pub(crate) fn newest(
     }
 }
 
-/// A function over each window of samples that hold no stale markers.
+/// A function over each window of samples that hold no stale markers; what was found in them.
 pub(crate) fn evaluate(
     function: &WindowFunction,
     samples: MixedSamples<'_>,
     windows: &Windows,
     output: &mut Output<'_>,
     histograms: &mut Vec<(u32, Histogram)>,
-) {
+) -> Findings {
+    let mut findings = Findings::default();
     super::evaluate(function, samples.numbers, windows, output);
     for (k, (numbers, of_histograms, end)) in samples.windows(windows).into_iter().enumerate() {
         if of_histograms.is_empty() {
             continue;
         }
         let window = Window { samples: &samples, numbers, histograms: of_histograms, end };
-        let Some(found) = window.evaluate(function, windows) else { continue };
+        let Some(found) = window.evaluate(function, windows, &mut findings) else {
+            findings.add_if(!window.numbers.is_empty(), Finding::Ignored);
+            continue;
+        };
         output.valid[k] = false;
         match found {
             Found::Nothing => {}
@@ -111,6 +115,7 @@ pub(crate) fn evaluate(
             Found::Histogram(histogram) => histograms.push((step(k), histogram)),
         }
     }
+    findings
 }
 
 fn step(k: usize) -> u32 {
@@ -127,20 +132,26 @@ struct Window<'a> {
 
 impl<'a> Window<'a> {
     /// What takes the place of the answer of the numbers; `None` leaves that.
-    fn evaluate(&self, function: &WindowFunction, windows: &Windows) -> Option<Found> {
+    fn evaluate(
+        &self,
+        function: &WindowFunction,
+        windows: &Windows,
+        findings: &mut Findings,
+    ) -> Option<Found> {
         use WindowFunction as F;
         let is_mixed = !self.numbers.is_empty();
         Some(match function {
             F::Rate | F::RateCounter | F::Increase | F::Delta | F::Sum | F::Avg if is_mixed => {
+                findings.add(Finding::Mixed);
                 Found::Nothing
             }
             F::Rate | F::RateCounter | F::Increase | F::Delta => {
-                self.extrapolated(function, windows)
+                self.extrapolated(function, windows, findings)
             }
-            F::Irate => self.last_two(true, windows),
-            F::Idelta => self.last_two(false, windows),
-            F::Sum => found(self.sum(Sum::add).map(Sum::total)),
-            F::Avg => found(self.sum(Sum::add_to_mean).map(Sum::mean)),
+            F::Irate => self.last_two(true, windows, findings),
+            F::Idelta => self.last_two(false, windows, findings),
+            F::Sum => found(self.sum(Sum::add, findings).map(Sum::total)),
+            F::Avg => found(self.sum(Sum::add_to_mean, findings).map(Sum::mean)),
             F::Count => Found::Number((self.numbers.len() + self.histograms.len()) as f64),
             F::Present | F::Absent(_) => Found::Number(1.0),
             F::Last | F::First | F::TimeOfFirst | F::TimeOfLast => self.edge(function, windows),
@@ -172,16 +183,20 @@ impl<'a> Window<'a> {
         &self.samples.histograms[self.histograms.clone()]
     }
 
-    fn extrapolated(&self, function: &WindowFunction, windows: &Windows) -> Found {
+    fn extrapolated(
+        &self,
+        function: &WindowFunction,
+        windows: &Windows,
+        findings: &mut Findings,
+    ) -> Found {
         let is_counter = !matches!(function, WindowFunction::Delta);
         let window: Vec<&Histogram> = self.of_histograms().iter().collect();
         if window.len() < 2 {
             return Found::Nothing;
         }
-        let Outcome { histogram: Some(grown), .. } = histogram::increase(&window, is_counter)
-        else {
-            return Found::Nothing;
-        };
+        let outcome = histogram::increase(&window, is_counter);
+        note(&outcome, findings);
+        let Some(grown) = outcome.histogram else { return Found::Nothing };
         let counts: Vec<f64> = window.iter().map(|histogram| histogram.count).collect();
         let times = &self.samples.times[self.histograms.clone()];
         let counts = Samples { times, values: &counts };
@@ -194,7 +209,7 @@ impl<'a> Window<'a> {
     }
 
     /// The last sample against the one before it.
-    fn last_two(&self, is_counter: bool, windows: &Windows) -> Found {
+    fn last_two(&self, is_counter: bool, windows: &Windows, findings: &mut Findings) -> Found {
         let all = self.all();
         let [.., (before_time, before), (time, last)] = all.as_slice() else {
             return Found::Nothing;
@@ -202,7 +217,9 @@ impl<'a> Window<'a> {
         let seconds = windows.seconds(time - before_time);
         match (before, last) {
             (Sample::Histogram(before), Sample::Histogram(last)) => {
-                let grown = histogram::difference(before, last, is_counter).histogram;
+                let outcome = histogram::difference(before, last, is_counter);
+                note(&outcome, findings);
+                let grown = outcome.histogram;
                 let per_second = |grown: Histogram| grown.scaled(1.0 / seconds);
                 found(if is_counter { grown.map(per_second) } else { grown })
             }
@@ -210,16 +227,32 @@ impl<'a> Window<'a> {
                 let grown = if is_counter && last < before { *last } else { last - before };
                 Found::Number(if is_counter { grown / seconds } else { grown })
             }
-            _ => Found::Nothing,
+            _ => {
+                findings.add(Finding::Mixed);
+                Found::Nothing
+            }
         }
     }
 
-    fn sum(&self, add: fn(&mut Sum, &Histogram) -> Option<Conflict>) -> Option<Sum> {
+    fn sum(
+        &self,
+        add: fn(&mut Sum, &Histogram) -> Option<Conflict>,
+        findings: &mut Findings,
+    ) -> Option<Sum> {
         let (first, rest) = self.of_histograms().split_first()?;
         let mut sum = Sum::new(first.clone());
+        let mut is_reconciled = false;
         for histogram in rest {
-            add(&mut sum, histogram)?;
+            let Some(conflict) = add(&mut sum, histogram) else {
+                findings.add(Finding::MixedBuckets);
+                return None;
+            };
+            is_reconciled |= conflict.bounds;
         }
+        let has = |hint| self.of_histograms().iter().any(|histogram| histogram.hint == hint);
+        let conflicts = has(ResetHint::Reset) && has(ResetHint::NotReset);
+        findings.add_if(conflicts, Finding::ConflictingResets);
+        findings.add_if(is_reconciled, Finding::ReconciledAggregation);
         Some(sum)
     }
 
@@ -242,6 +275,15 @@ impl<'a> Window<'a> {
         let count = all.windows(2).filter(|pair| counts(pair[0].1, pair[1].1)).count();
         Found::Number(count as f64)
     }
+}
+
+/// What is worth telling about an increase.
+fn note(outcome: &Outcome, findings: &mut Findings) {
+    findings.add_if(outcome.histogram.is_none(), Finding::MixedBuckets);
+    findings.add_if(outcome.not_counter, Finding::NotCounter);
+    findings.add_if(outcome.not_gauge, Finding::NotGauge);
+    findings.add_if(outcome.bounds_subtracted, Finding::ReconciledSubtraction);
+    findings.add_if(outcome.bounds_added, Finding::ReconciledAddition);
 }
 
 fn found(histogram: Option<Histogram>) -> Found {

@@ -10,6 +10,7 @@
 //! that has no answer for a window leaves the step without a value.
 
 mod counter;
+mod findings;
 mod mixed;
 mod ranked;
 mod regression;
@@ -18,6 +19,7 @@ mod values;
 
 use plan::node::WindowFunction;
 
+pub(crate) use self::findings::{Finding, Findings};
 pub(crate) use self::mixed::MixedSamples;
 pub(crate) use self::mixed::{evaluate as evaluate_mixed, newest as newest_mixed};
 

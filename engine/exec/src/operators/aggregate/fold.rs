@@ -5,8 +5,9 @@ use std::collections::btree_map::Entry;
 
 use plan::node::AggregateOp;
 
+use super::Told;
 use crate::functions::compensated::{Mean, add};
-use crate::histogram::{Histogram, Sum};
+use crate::histogram::{Histogram, ResetHint, Sum};
 use crate::tiles::Tile;
 
 /// Memory of one step of a group, at most.
@@ -19,8 +20,25 @@ pub(super) struct Fold {
     first: Vec<f64>,
     second: Vec<f64>,
     means: Vec<Mean>,
-    /// Sums of native histograms by step; `None` where they cannot be added.
-    histograms: BTreeMap<u32, Option<Sum>>,
+    /// Sums of native histograms by step.
+    histograms: BTreeMap<u32, HistogramSum>,
+}
+
+/// The histograms of one step.
+struct HistogramSum {
+    /// `None` if they cannot be added.
+    sum: Option<Sum>,
+    /// Whether one says that its counter was reset.
+    resets: bool,
+    /// Whether one says that its counter was not reset.
+    continues: bool,
+}
+
+impl HistogramSum {
+    fn hear(&mut self, hint: ResetHint) {
+        self.resets |= hint == ResetHint::Reset;
+        self.continues |= hint == ResetHint::NotReset;
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,35 +82,54 @@ impl Fold {
         Some(Self { kind, count: vec![0; steps], first, second, means, histograms })
     }
 
-    /// Adds the values of a series; returns by how many bytes the state grew about.
-    pub(super) fn add(&mut self, tile: &Tile<'_>) -> usize {
+    /// Adds the values of a series of a metric; returns by how many bytes the state grew about.
+    pub(super) fn add(
+        &mut self,
+        tile: &Tile<'_>,
+        told: &mut Told,
+        metric: impl Fn() -> String,
+    ) -> usize {
         self.add_numbers(tile);
-        tile.histograms().into_iter().map(|(step, found)| self.add_histogram(step, found)).sum()
+        let mut grown = 0;
+        for (step, histogram) in tile.histograms() {
+            match self.kind {
+                Kind::Sum | Kind::Avg => {
+                    grown += self.add_histogram(step, histogram, told, &metric)
+                }
+                Kind::Count | Kind::Group => self.count[step as usize] += 1,
+                // These know numbers only.
+                Kind::Min | Kind::Max | Kind::Stdvar | Kind::Stddev => told.ignored = true,
+            }
+        }
+        grown
     }
 
-    fn add_histogram(&mut self, step: u32, histogram: Histogram) -> usize {
-        match self.kind {
-            Kind::Sum | Kind::Avg => {
-                let bytes = 2 * histogram.memory_bytes();
-                match self.histograms.entry(step) {
-                    Entry::Vacant(entry) => {
-                        entry.insert(Some(Sum::new(histogram)));
-                        return bytes;
-                    }
-                    Entry::Occupied(mut entry) => {
-                        let is_mean = self.kind == Kind::Avg;
-                        let add = if is_mean { Sum::add_to_mean } else { Sum::add };
-                        let added = entry.get_mut().as_mut().and_then(|sum| add(sum, &histogram));
-                        if added.is_none() {
-                            entry.insert(None);
-                        }
-                    }
-                }
+    fn add_histogram(
+        &mut self,
+        step: u32,
+        histogram: Histogram,
+        told: &mut Told,
+        metric: &impl Fn() -> String,
+    ) -> usize {
+        let (hint, bytes) = (histogram.hint, 2 * histogram.memory_bytes());
+        let own = match self.histograms.entry(step) {
+            Entry::Vacant(entry) => {
+                let sum = Some(Sum::new(histogram));
+                entry.insert(HistogramSum { sum, resets: false, continues: false }).hear(hint);
+                return bytes;
             }
-            Kind::Count | Kind::Group => self.count[step as usize] += 1,
-            // These know numbers only.
-            Kind::Min | Kind::Max | Kind::Stdvar | Kind::Stddev => {}
+            Entry::Occupied(entry) => entry.into_mut(),
+        };
+        let Some(sum) = &mut own.sum else { return 0 };
+        let add = if self.kind == Kind::Avg { Sum::add_to_mean } else { Sum::add };
+        match add(sum, &histogram) {
+            Some(conflict) => told.reconciled |= conflict.bounds,
+            None => {
+                own.sum = None;
+                told.mixed_buckets.insert(metric());
+            }
         }
+        own.hear(hint);
         0
     }
 
@@ -141,13 +178,17 @@ impl Fold {
         values: &mut [f64],
         valid: &mut [bool],
         histograms: &mut Vec<(u32, Histogram)>,
+        told: &mut Told,
     ) {
         self.finish_numbers(values, valid);
-        for (step, sum) in std::mem::take(&mut self.histograms) {
+        for (step, HistogramSum { sum, resets, continues }) in std::mem::take(&mut self.histograms)
+        {
             if std::mem::take(&mut valid[step as usize]) {
+                told.mixed = true;
                 continue;
             }
             let total = if self.kind == Kind::Avg { Sum::mean } else { Sum::total };
+            told.conflicting |= sum.is_some() && resets && continues;
             histograms.extend(sum.map(|sum| (step, total(sum))));
         }
     }

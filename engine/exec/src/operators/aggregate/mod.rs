@@ -12,7 +12,7 @@
 mod fold;
 mod pick;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use datafusion::error::Result;
@@ -20,21 +20,45 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
 use futures::StreamExt;
+use plan::Remark;
+use plan::annotation::HistogramOperation;
 use plan::node::AggregateOp;
-use schemas::model::{Grouping, Labels};
+use schemas::model::{Grouping, METRIC_NAME};
 
 use self::fold::Fold;
 use self::pick::Pick;
 use super::collect::{Rows, push, scalar};
 use super::node::{channel, execution_plan, single_partition};
-use crate::roster::{OrdinalMap, Roster};
+use crate::annotations::Remarks;
+use crate::roster::{Identity, OrdinalMap, Roster};
 use crate::tiles::{self, Tile, TileBuilder};
+
+/// What is folded or picked.
+#[derive(Clone, Debug)]
+pub(crate) struct Aggregation {
+    /// What is computed.
+    pub(crate) op: AggregateOp,
+    /// Which labels a group keeps.
+    pub(crate) grouping: Grouping,
+    /// Where remarks go.
+    pub(crate) remarks: AggregateRemarks,
+}
+
+/// Remarks about the parts of an aggregation.
+#[derive(Clone, Debug)]
+pub(crate) struct AggregateRemarks {
+    /// About all of it.
+    pub(crate) whole: Remarks,
+    /// About the vector.
+    pub(crate) input: Remarks,
+    /// About the scalar parameter.
+    pub(crate) parameter: Remarks,
+}
 
 /// Folds or picks, at each step, the series of each group.
 pub(crate) struct AggregateExec {
     inputs: Vec<Arc<dyn ExecutionPlan>>,
-    op: AggregateOp,
-    grouping: Grouping,
+    aggregation: Aggregation,
     steps: u32,
     roster: Arc<Roster>,
     properties: Arc<PlanProperties>,
@@ -44,13 +68,12 @@ impl AggregateExec {
     /// The first input is the vector, the second, if any, the scalar parameter.
     pub(crate) fn new(
         inputs: Vec<Arc<dyn ExecutionPlan>>,
-        op: AggregateOp,
-        grouping: Grouping,
+        aggregation: Aggregation,
         steps: u32,
         roster: Arc<Roster>,
     ) -> Self {
         let properties = single_partition(tiles::schema(steps));
-        Self { inputs, op, grouping, steps, roster, properties }
+        Self { inputs, aggregation, steps, roster, properties }
     }
 
     fn inputs(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
@@ -58,34 +81,37 @@ impl AggregateExec {
     }
 
     fn with_inputs(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
-        let (op, grouping) = (self.op.clone(), self.grouping.clone());
-        Self::new(inputs, op, grouping, self.steps, Arc::clone(&self.roster))
+        Self::new(inputs, self.aggregation.clone(), self.steps, Arc::clone(&self.roster))
     }
 
     fn describe(&self) -> String {
-        format!("{:?} {:?}", self.op, self.grouping)
+        format!("{:?} {:?}", self.aggregation.op, self.aggregation.grouping)
     }
 
     fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let context = Arc::clone(context);
-        let (inputs, op, steps) = (self.inputs.clone(), self.op.clone(), self.steps);
+        let (inputs, steps) = (self.inputs.clone(), self.steps);
+        let Aggregation { op, grouping, remarks } = self.aggregation.clone();
         let roster = Arc::clone(&self.roster);
-        let grouping = self.grouping.clone();
         let mut builder = channel(self.schema());
         let sender = builder.tx();
         builder.spawn(async move {
-            let parameter = match inputs.get(1) {
+            let mut parameter = match inputs.get(1) {
                 Some(input) => scalar(input, steps as usize, &context).await?,
                 None => Vec::new(),
             };
-            pick::check(&op, &parameter)?;
-            let group_rule = move |labels: &Labels| grouping.group_of(labels);
+            pick::check(&op, &mut parameter, &remarks.parameter)?;
+            let group_rule =
+                move |series: Identity| Identity::plain(grouping.group_of(&series.labels));
             let mut groups = Groups {
                 names: OrdinalMap::new(Arc::clone(&roster), group_rule),
                 positions: HashMap::default(),
                 states: Vec::new(),
                 op,
                 parameter,
+                remarks,
+                told: Told::default(),
+                roster: Arc::clone(&roster),
                 steps: steps as usize,
                 reserved: MemoryConsumer::new("AggregateExec").register(context.memory_pool()),
             };
@@ -96,10 +122,11 @@ impl AggregateExec {
             let mut output = TileBuilder::new(steps);
             // A value may take the place of a label that told groups apart.
             let mut counted = Rows::default();
-            for (group, state) in std::mem::take(&mut groups.states) {
+            for Group { ordinal, sheds_name, state } in std::mem::take(&mut groups.states) {
+                let group = groups.name(ordinal, sheds_name)?;
                 match state {
                     State::Fold(fold) => output.push_mixed(group, |values, valid, histograms| {
-                        fold.finish(values, valid, histograms);
+                        fold.finish(values, valid, histograms, &mut groups.told);
                     }),
                     State::Pick(pick) => {
                         let rows = pick.finish(&groups.op, &groups.parameter, group, &roster)?;
@@ -115,6 +142,7 @@ impl AggregateExec {
                     return Ok(());
                 }
             }
+            groups.told.tell(&groups.op, &groups.remarks);
             counted.into_rows().into_iter().for_each(|row| push(&mut output, row));
             if !output.is_empty() {
                 // A consumer that is gone wants no more batches.
@@ -130,11 +158,22 @@ impl AggregateExec {
 struct Groups<F> {
     names: OrdinalMap<F>,
     positions: HashMap<u32, usize, ahash::RandomState>,
-    states: Vec<(u32, State)>,
+    states: Vec<Group>,
     op: AggregateOp,
     parameter: Vec<f64>,
+    remarks: AggregateRemarks,
+    told: Told,
+    roster: Arc<Roster>,
     steps: usize,
     reserved: MemoryReservation,
+}
+
+/// One group.
+struct Group {
+    ordinal: u32,
+    /// Whether any of its series loses its name at the end.
+    sheds_name: bool,
+    state: State,
 }
 
 enum State {
@@ -144,10 +183,10 @@ enum State {
     Pick(Pick),
 }
 
-impl<F: FnMut(&Labels) -> Labels> Groups<F> {
+impl<F: FnMut(Identity) -> Identity> Groups<F> {
     fn add(&mut self, tile: &Tile<'_>) -> Result<()> {
-        let group = self.names.get(tile.series)?;
-        let at = match self.positions.get(&group) {
+        let ordinal = self.names.get(tile.series)?;
+        let at = match self.positions.get(&ordinal) {
             Some(at) => *at,
             None => {
                 let state = match Fold::new(&self.op, self.steps) {
@@ -155,25 +194,86 @@ impl<F: FnMut(&Labels) -> Labels> Groups<F> {
                     None => State::Pick(Pick::new(self.steps)),
                 };
                 self.reserved.try_grow(fold::BYTES_PER_STEP * self.steps)?;
-                self.states.push((group, state));
-                self.positions.insert(group, self.states.len() - 1);
+                self.states.push(Group { ordinal, sheds_name: false, state });
+                self.positions.insert(ordinal, self.states.len() - 1);
                 self.states.len() - 1
             }
         };
-        match &mut self.states[at].1 {
+        let group = &mut self.states[at];
+        group.sheds_name |= self.roster.sheds_name(tile.series);
+        match &mut group.state {
             State::Fold(fold) => {
-                let grown = fold.add(tile);
+                let metric = || self.roster.labels(tile.series).value(METRIC_NAME).to_owned();
+                let grown = fold.add(tile, &mut self.told, metric);
                 if grown > 0 {
                     self.reserved.try_grow(grown)?;
                 }
             }
             State::Pick(pick) => {
-                let grown = pick.add(&self.op, &self.parameter, tile)?;
+                let grown = pick.add(&self.op, &self.parameter, tile, &mut self.told)?;
                 self.reserved.try_grow(grown)?;
             }
         }
         Ok(())
     }
+
+    /// The name of a group's result.
+    fn name(&self, ordinal: u32, sheds_name: bool) -> Result<u32> {
+        let labels = || self.roster.labels(ordinal);
+        // Counted values are new, whatever was counted.
+        if !sheds_name || matches!(self.op, AggregateOp::CountValues(_)) {
+            return Ok(ordinal);
+        }
+        Ok(self.roster.ordinal_of(&Identity { labels: labels(), sheds_name })?)
+    }
+}
+
+/// What is worth telling about an aggregation, gathered over its groups.
+#[derive(Debug, Default)]
+struct Told {
+    /// Histograms that the operation does not know.
+    ignored: bool,
+    /// Numbers and histograms in one group at one step.
+    mixed: bool,
+    /// Custom bounds that differed.
+    reconciled: bool,
+    /// Histograms that contradict each other about a reset.
+    conflicting: bool,
+    /// Metrics of histograms with buckets of other kinds than those before them.
+    mixed_buckets: BTreeSet<String>,
+}
+
+impl Told {
+    /// Makes the remarks.
+    fn tell(&self, op: &AggregateOp, remarks: &AggregateRemarks) {
+        let input = &remarks.input;
+        if let (true, Some(name)) = (self.ignored, name_of_deaf(op)) {
+            let is_pick = matches!(op, AggregateOp::TopK | AggregateOp::BottomK);
+            let remarks = if is_pick { &remarks.whole } else { input };
+            remarks.add(Remark::IgnoredInAggregation(name));
+        }
+        let operation = HistogramOperation::Aggregation;
+        input.add_if(self.mixed, || Remark::MixedFloatsHistogramsInAggregation);
+        input.add_if(self.reconciled, || Remark::ReconciledCustomBuckets(operation));
+        input.add_if(self.conflicting, || Remark::ConflictingCounterResets(operation));
+        for metric in &self.mixed_buckets {
+            input.add(Remark::MixedExponentialCustom(metric.clone()));
+        }
+    }
+}
+
+/// The name of an operation that knows numbers only.
+fn name_of_deaf(op: &AggregateOp) -> Option<&'static str> {
+    Some(match op {
+        AggregateOp::Min => "min",
+        AggregateOp::Max => "max",
+        AggregateOp::Stddev => "stddev",
+        AggregateOp::Stdvar => "stdvar",
+        AggregateOp::TopK => "topk",
+        AggregateOp::BottomK => "bottomk",
+        AggregateOp::Quantile => "quantile",
+        _ => return None,
+    })
 }
 
 execution_plan!(AggregateExec);

@@ -3,9 +3,12 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 
+use plan::Remark;
 use plan::node::AggregateOp;
 
 use super::super::collect::{Cell, Row};
+use super::Told;
+use crate::annotations::Remarks;
 use crate::functions::quantile::quantile;
 use crate::histogram::Histogram;
 use crate::roster::Roster;
@@ -41,9 +44,10 @@ impl Pick {
         op: &AggregateOp,
         parameter: &[f64],
         tile: &Tile<'_>,
+        told: &mut Told,
     ) -> Result<usize, Error> {
         let mut added = 0;
-        let grown = self.add_histograms(op, tile);
+        let grown = self.add_histograms(op, parameter, tile, told);
         for (step, candidates) in self.steps.iter_mut().enumerate() {
             let Some(value) = tile.get(step) else { continue };
             candidates.push(Candidate { value, series: tile.series, histogram: NUMBER });
@@ -61,9 +65,21 @@ impl Pick {
     }
 
     /// Adds histograms, which some operations take like numbers and others leave out.
-    fn add_histograms(&mut self, op: &AggregateOp, tile: &Tile<'_>) -> usize {
+    fn add_histograms(
+        &mut self,
+        op: &AggregateOp,
+        parameter: &[f64],
+        tile: &Tile<'_>,
+        told: &mut Told,
+    ) -> usize {
         use AggregateOp as A;
+        if !tile.has_histograms() {
+            return 0;
+        }
         if !matches!(op, A::LimitK | A::LimitRatio | A::CountValues(_)) {
+            // Where none are picked none are ignored.
+            let picks = |step: u32| *op == A::Quantile || parameter[step as usize] >= 1.0;
+            told.ignored |= tile.histograms().iter().any(|(step, _)| picks(*step));
             return 0;
         }
         let mut grown = 0;
@@ -162,14 +178,36 @@ fn number_text(value: f64) -> String {
     }
 }
 
-/// Refuses parameters that no step may have, whether or not it has series.
-pub(super) fn check(op: &AggregateOp, parameter: &[f64]) -> Result<(), Error> {
+/// Refuses parameters that no step may have, whether or not it has series, and caps those that
+/// are too great.
+pub(super) fn check(
+    op: &AggregateOp,
+    parameter: &mut [f64],
+    remarks: &Remarks,
+) -> Result<(), Error> {
+    let least = parameter.iter().copied().fold(f64::INFINITY, f64::min);
+    let greatest = parameter.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     match op {
         AggregateOp::TopK | AggregateOp::BottomK | AggregateOp::LimitK => {
             parameter.iter().try_for_each(|value| count(*value).map(|_| ()))
         }
         AggregateOp::LimitRatio if parameter.iter().any(|value| value.is_nan()) => {
             Err(Error::new(ErrorKind::Invalid, "Ratio value is NaN"))
+        }
+        AggregateOp::LimitRatio => {
+            let capped =
+                |given: f64| Remark::InvalidRatio { given, capped: given.clamp(-1.0, 1.0) };
+            remarks.add_if(greatest > 1.0, || capped(greatest));
+            remarks.add_if(least < -1.0, || capped(least));
+            parameter.iter_mut().for_each(|ratio| *ratio = ratio.clamp(-1.0, 1.0));
+            Ok(())
+        }
+        AggregateOp::Quantile => {
+            let has_nan = parameter.iter().any(|phi| phi.is_nan());
+            remarks.add_if(has_nan, || Remark::InvalidQuantile(f64::NAN));
+            remarks.add_if(greatest > 1.0, || Remark::InvalidQuantile(greatest));
+            remarks.add_if(least < 0.0, || Remark::InvalidQuantile(least));
+            Ok(())
         }
         _ => Ok(()),
     }

@@ -8,7 +8,7 @@ use exec::OutputKind;
 use schemas::model::StepGrid;
 
 use super::{Envelope, Form, Names, Results};
-use crate::testing::{labels, text_of, tiles};
+use crate::testing::{labels, text_of, text_with, tiles};
 
 const GRID: StepGrid = StepGrid { start_ns: 1_500_000_000, step_ns: 500_000_000, steps: 3 };
 
@@ -137,6 +137,9 @@ fn only_some_warnings_are_shown() {
     let warnings: Vec<&str> = warnings.iter().map(String::as_str).collect();
     let text = text_of(&mut Names::new(None), &[], &warnings);
     assert!(text.ends_with(r#""9","2 more warning annotations omitted"]}"#), "{text}");
+    let text = text_with(&mut Names::new(None), &[], &["careful"], &warnings);
+    assert!(text.contains(r#","warnings":["careful"],"infos":["0","1","#), "{text}");
+    assert!(text.ends_with(r#""9","2 more info annotations omitted"]}"#), "{text}");
 }
 
 #[test]

@@ -22,7 +22,12 @@ fn written(mut encoder: impl Encode<Buffer = Vec<u8>>, batches: &[RecordBatch]) 
         encoder.rows(batch, &mut part).unwrap();
         all.extend(part);
     }
-    let end = End { stats: Arc::default(), warnings: Vec::new(), started: Instant::now() };
+    let end = End {
+        stats: Arc::default(),
+        warnings: Vec::new(),
+        infos: Vec::new(),
+        started: Instant::now(),
+    };
     encoder.close(&end, &mut all);
     all
 }

@@ -4,6 +4,8 @@
 //! computed once per series. The side that may have only one series per signature is collected
 //! first, then the other side is answered series by series.
 
+mod told;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,10 +16,12 @@ use plan::expr::{ArithmeticOp, CompareOp};
 use plan::node::{BinaryOp, Cardinality, Fill, MatchOn, Matching};
 use schemas::model::{Grouping, Labels};
 
+use self::told::Told;
 use super::collect::{Cell, Content, Row, Rows, collect, duplicate, push, scalar};
 use super::node::{channel, execution_plan, single_partition};
+use crate::annotations::Remarks;
 use crate::histogram::Histogram;
-use crate::roster::{OrdinalMap, Roster, without_name};
+use crate::roster::{Identity, OrdinalMap, Roster, without_name};
 use crate::tiles::{self, TileBuilder};
 use crate::{Error, ErrorKind};
 
@@ -34,12 +38,23 @@ pub(crate) enum Operands {
     Scalars,
 }
 
+/// What is computed.
+#[derive(Clone, Debug)]
+pub(crate) struct Operation {
+    /// Between two values.
+    pub(crate) op: BinaryOp,
+    /// How series find their partners.
+    pub(crate) matching: Matching,
+    /// Which operands are scalars.
+    pub(crate) operands: Operands,
+    /// Where remarks go.
+    pub(crate) remarks: Remarks,
+}
+
 /// Computes an operation at each step.
 pub(crate) struct BinaryExec {
     inputs: Vec<Arc<dyn ExecutionPlan>>,
-    op: BinaryOp,
-    matching: Matching,
-    operands: Operands,
+    operation: Operation,
     steps: u32,
     roster: Arc<Roster>,
     properties: Arc<PlanProperties>,
@@ -49,14 +64,12 @@ impl BinaryExec {
     /// `left op right`.
     pub(crate) fn new(
         inputs: [Arc<dyn ExecutionPlan>; 2],
-        op: BinaryOp,
-        matching: Matching,
-        operands: Operands,
+        operation: Operation,
         steps: u32,
         roster: Arc<Roster>,
     ) -> Self {
         let properties = single_partition(tiles::schema(steps));
-        Self { inputs: inputs.to_vec(), op, matching, operands, steps, roster, properties }
+        Self { inputs: inputs.to_vec(), operation, steps, roster, properties }
     }
 
     fn inputs(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
@@ -64,19 +77,19 @@ impl BinaryExec {
     }
 
     fn with_inputs(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
+        let (operation, roster) = (self.operation.clone(), Arc::clone(&self.roster));
         Self {
             inputs,
-            op: self.op,
-            matching: self.matching.clone(),
-            operands: self.operands,
+            operation,
             steps: self.steps,
-            roster: Arc::clone(&self.roster),
+            roster,
             properties: Arc::clone(&self.properties),
         }
     }
 
     fn describe(&self) -> String {
-        format!("{:?} {:?} of {:?}", self.op, self.matching, self.operands)
+        let Operation { op, matching, operands, .. } = &self.operation;
+        format!("{op:?} {matching:?} of {operands:?}")
     }
 
     fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
@@ -86,7 +99,7 @@ impl BinaryExec {
         let sender = builder.tx();
         builder.spawn(async move {
             let mut output = TileBuilder::new(work.steps);
-            let rows = match (work.operands, work.op) {
+            let rows = match (work.operation.operands, work.operation.op) {
                 (Operands::Vectors, BinaryOp::And | BinaryOp::Or | BinaryOp::Unless) => {
                     work.sets(&context).await?
                 }
@@ -110,16 +123,18 @@ impl BinaryExec {
 
     /// A vector with a scalar, or two scalars: the vector's series keep their place.
     async fn with_scalar(&self, context: &Arc<TaskContext>) -> Result<Vec<Row>> {
-        let vector_left = self.operands != Operands::ScalarVector;
+        let vector_left = self.operation.operands != Operands::ScalarVector;
         let (vector, other) = if vector_left { (0, 1) } else { (1, 0) };
         let scalars = scalar(&self.inputs[other], self.steps as usize, context).await?;
         let mut names = OrdinalMap::new(
             Arc::clone(&self.roster),
-            super::function::name_rule(self.keeps_name()),
+            super::function::name_rule(Arc::clone(&self.roster), self.keeps_name()),
         );
         let mut rows = Vec::new();
+        let mut told = Told::default();
         collect(&self.inputs[vector], context).await?.for_each(|tile| {
             let mut row = self.empty(names.get(tile.series)?);
+            let told = &mut told;
             for (step, scalar) in scalars.iter().enumerate() {
                 let Some(value) = tile.get(step) else { continue };
                 let (left, right) = if vector_left { (value, *scalar) } else { (*scalar, value) };
@@ -129,11 +144,12 @@ impl BinaryExec {
                 let step = step as usize;
                 let (value, scalar) = (Cell::Histogram(&histogram), Cell::Number(scalars[step]));
                 let (left, right) = if vector_left { (value, scalar) } else { (scalar, value) };
-                row.set(step, self.compute(left, right, value));
+                row.set(step, self.compute(left, right, value, told));
             }
             rows.push(row);
             Ok::<(), Error>(())
         })?;
+        told.tell(&self.operation);
         Ok(rows)
     }
 
@@ -153,14 +169,14 @@ impl BinaryExec {
         for mut row in left.into_rows() {
             let partners = in_right.get(&signatures.get(row.series)?);
             let has = |step: usize| partners.is_some_and(|partners| partners[step]);
-            match self.op {
+            match self.operation.op {
                 BinaryOp::And => row.keep(has),
                 BinaryOp::Unless => row.keep(|step| !has(step)),
                 _ => {}
             }
             rows.push(row);
         }
-        if self.op == BinaryOp::Or {
+        if self.operation.op == BinaryOp::Or {
             for mut row in right.into_rows() {
                 let partners = in_left.get(&signatures.get(row.series)?);
                 row.keep(|step| !partners.is_some_and(|partners| partners[step]));
@@ -172,7 +188,7 @@ impl BinaryExec {
 
     /// Arithmetic and comparison between vectors.
     async fn vectors(&self, context: &Arc<TaskContext>) -> Result<Vec<Row>> {
-        let swapped = matches!(self.matching.cardinality, Cardinality::OneToMany(_));
+        let swapped = matches!(self.operation.matching.cardinality, Cardinality::OneToMany(_));
         let (many_at, one_at) = if swapped { (1, 0) } else { (0, 1) };
         let one = self.gather(one_at, context).await?;
         let many = self.gather(many_at, context).await?;
@@ -192,7 +208,7 @@ impl BinaryExec {
         for signature in &order {
             self.check_one_side(*signature, &partners[signature], &many, swapped)?;
         }
-        let fill = self.matching.fill;
+        let fill = self.operation.matching.fill;
         let (fill_one, fill_many) =
             if swapped { (fill.left, fill.right) } else { (fill.right, fill.left) };
         let mut results = Results::new(self, swapped);
@@ -214,6 +230,7 @@ impl BinaryExec {
                 }
             }
         }
+        results.told.tell(&self.operation);
         Ok(results.rows)
     }
 
@@ -238,7 +255,7 @@ impl BinaryExec {
         if rows.len() < 2 {
             return Ok(());
         }
-        let is_filled = self.matching.fill != Fill::default();
+        let is_filled = self.operation.matching.fill != Fill::default();
         for step in 0..self.steps as usize {
             let mut present = rows.iter().filter(|row| row.has(step));
             if let (Some(first), Some(second)) = (present.next(), present.next())
@@ -273,62 +290,85 @@ impl BinaryExec {
     }
 
     /// The labels that must agree.
-    fn signatures(&self) -> OrdinalMap<impl FnMut(&Labels) -> Labels + use<>> {
-        let grouping = match &self.matching.on {
+    fn signatures(&self) -> OrdinalMap<impl FnMut(Identity) -> Identity + use<>> {
+        let grouping = match &self.operation.matching.on {
             MatchOn::On(labels) => Grouping::By(labels.clone()),
             MatchOn::Ignoring(labels) => Grouping::Without(labels.clone()),
         };
-        OrdinalMap::new(Arc::clone(&self.roster), move |labels: &Labels| {
-            let group = grouping.group_of(labels);
-            if matches!(grouping, Grouping::By(_)) { group } else { without_name(&group) }
+        OrdinalMap::new(Arc::clone(&self.roster), move |series: Identity| {
+            Identity::plain(grouping.group_of(&series.labels))
         })
     }
 
     /// What a result has, or nothing; `kept` is what a comparison keeps.
-    fn compute(&self, left: Cell<'_>, right: Cell<'_>, kept: Cell<'_>) -> Option<Content> {
-        let histogram = |histogram: Histogram| Content::Histogram(Box::new(histogram));
-        match (left, right) {
-            (Cell::Number(left), Cell::Number(right)) => {
+    fn compute(
+        &self,
+        left: Cell<'_>,
+        right: Cell<'_>,
+        kept: Cell<'_>,
+        told: &mut Told,
+    ) -> Option<Content> {
+        use ArithmeticOp as A;
+        let histogram = |histogram: Histogram| Some(Content::Histogram(Box::new(histogram)));
+        match (left, right, self.operation.op) {
+            (Cell::Number(left), Cell::Number(right), _) => {
                 let kept = if let Cell::Number(kept) = kept { kept } else { left };
                 self.of_numbers(left, right, kept).map(Content::Number)
             }
-            (Cell::Histogram(left), Cell::Histogram(right)) => self.of_histograms(left, right),
-            (Cell::Number(factor), Cell::Histogram(of)) => match self.op {
-                BinaryOp::Arithmetic(ArithmeticOp::Multiply) => {
-                    Some(histogram(of.clone().scaled(factor)))
-                }
-                _ => None,
-            },
-            (Cell::Histogram(of), Cell::Number(number)) => match self.op {
-                BinaryOp::Arithmetic(ArithmeticOp::Multiply) => {
-                    Some(histogram(of.clone().scaled(number)))
-                }
-                BinaryOp::Arithmetic(ArithmeticOp::Divide) => {
-                    Some(histogram(of.clone().divided(number)))
-                }
-                _ => None,
-            },
+            (Cell::Histogram(left), Cell::Histogram(right), _) => {
+                self.of_histograms(left, right, told)
+            }
+            (Cell::Number(factor), Cell::Histogram(of), BinaryOp::Arithmetic(A::Multiply))
+            | (Cell::Histogram(of), Cell::Number(factor), BinaryOp::Arithmetic(A::Multiply)) => {
+                histogram(of.clone().scaled(factor))
+            }
+            (Cell::Histogram(of), Cell::Number(divisor), BinaryOp::Arithmetic(A::Divide)) => {
+                histogram(of.clone().divided(divisor))
+            }
+            (Cell::Number(_), Cell::Histogram(_), _) => {
+                told.number_histogram = true;
+                None
+            }
+            (Cell::Histogram(_), Cell::Number(_), _) => {
+                told.histogram_number = true;
+                None
+            }
         }
     }
 
-    fn of_histograms(&self, left: &Histogram, right: &Histogram) -> Option<Content> {
-        let made = match self.op {
-            BinaryOp::Arithmetic(ArithmeticOp::Add) => left.clone().plus(right)?.0.compacted(),
-            BinaryOp::Arithmetic(ArithmeticOp::Subtract) => {
-                left.clone().minus(right)?.0.compacted()
+    fn of_histograms(
+        &self,
+        left: &Histogram,
+        right: &Histogram,
+        told: &mut Told,
+    ) -> Option<Content> {
+        let joined = match self.operation.op {
+            BinaryOp::Arithmetic(ArithmeticOp::Add) => left.clone().plus(right),
+            BinaryOp::Arithmetic(ArithmeticOp::Subtract) => left.clone().minus(right),
+            BinaryOp::Keep(op) if is_equality(op).is_some() => {
+                let holds = is_equality(op) == Some(left.equals(right));
+                return holds.then(|| Content::Histogram(Box::new(left.clone())));
             }
-            BinaryOp::Keep(op) => (is_equality(op)? == left.equals(right)).then(|| left.clone())?,
-            BinaryOp::Test(op) => {
-                let holds = is_equality(op)? == left.equals(right);
+            BinaryOp::Test(op) if is_equality(op).is_some() => {
+                let holds = is_equality(op) == Some(left.equals(right));
                 return Some(Content::Number(f64::from(u8::from(holds))));
             }
-            _ => return None,
+            _ => {
+                told.histograms = true;
+                return None;
+            }
         };
-        Some(Content::Histogram(Box::new(made)))
+        let Some((made, conflict)) = joined else {
+            told.layout = true;
+            return None;
+        };
+        told.conflicting |= conflict.hints;
+        told.reconciled |= conflict.bounds;
+        Some(Content::Histogram(Box::new(made.compacted())))
     }
 
     fn of_numbers(&self, left: f64, right: f64, kept: f64) -> Option<f64> {
-        match self.op {
+        match self.operation.op {
             BinaryOp::Arithmetic(op) => Some(op.apply(left, right)),
             BinaryOp::Keep(op) => op.holds(&left, &right).then_some(kept),
             BinaryOp::Test(op) => Some(f64::from(u8::from(op.holds(&left, &right)))),
@@ -337,17 +377,23 @@ impl BinaryExec {
     }
 
     fn keeps_name(&self) -> bool {
-        matches!(self.op, BinaryOp::Keep(_))
+        matches!(self.operation.op, BinaryOp::Keep(_))
     }
 
     fn empty(&self, series: u32) -> Row {
         Row::empty(series, self.steps as usize)
     }
 
-    /// The labels of a result of `many` and `one`.
-    fn result_labels(&self, many: &Labels, one: &Labels) -> Labels {
-        let base = if self.keeps_name() { many.clone() } else { without_name(many) };
-        match (&self.matching.cardinality, &self.matching.on) {
+    /// The name of a result of `many` and `one`.
+    fn result_name(&self, many: &Identity, one: &Labels) -> Identity {
+        let base = match self.operation.op {
+            BinaryOp::Keep(_) => many.clone(),
+            BinaryOp::Test(_) => self.roster.renamed(many.clone()),
+            // A number made of two is no longer either's, whenever names are dropped.
+            _ => Identity::plain(without_name(&many.labels)),
+        };
+        let Identity { labels: base, sheds_name } = base;
+        let labels = match (&self.operation.matching.cardinality, &self.operation.matching.on) {
             (Cardinality::OneToOne, MatchOn::On(on)) => {
                 base.filter(|label| on.iter().any(|name| name == label.name.as_ref()))
             }
@@ -357,7 +403,8 @@ impl BinaryExec {
             (Cardinality::ManyToOne(copied) | Cardinality::OneToMany(copied), _) => {
                 copied.iter().fold(base, |labels, name| labels.with(name, one.value(name)))
             }
-        }
+        };
+        Identity { labels, sheds_name }
     }
 }
 
@@ -369,25 +416,25 @@ struct Results<'a> {
     taken: HashMap<u32, usize, ahash::RandomState>,
     /// The steps at which a signature, or a result within it, had its partner.
     matched: HashMap<(u32, Option<u32>), Vec<bool>, ahash::RandomState>,
+    told: Told,
 }
 
 impl<'a> Results<'a> {
     fn new(exec: &'a BinaryExec, swapped: bool) -> Self {
         let (taken, matched) = (HashMap::default(), HashMap::default());
-        Self { exec, swapped, rows: Vec::new(), taken, matched }
+        Self { exec, swapped, rows: Vec::new(), taken, matched, told: Told::default() }
     }
 
     fn add(&mut self, many: &Row, one: &Row, signature: u32) -> Result<(), Error> {
         let roster = &self.exec.roster;
-        let labels =
-            self.exec.result_labels(&roster.labels(many.series), &roster.labels(one.series));
-        let series = roster.ordinal(&labels)?;
+        let name = self.exec.result_name(&roster.identity(many.series), &roster.labels(one.series));
+        let series = roster.ordinal_of(&name)?;
         let at = *self.taken.entry(series).or_insert_with(|| {
             self.rows.push(self.exec.empty(series));
             self.rows.len() - 1
         });
         let row = &mut self.rows[at];
-        let is_grouped = self.exec.matching.cardinality != Cardinality::OneToOne;
+        let is_grouped = self.exec.operation.matching.cardinality != Cardinality::OneToOne;
         let matched = self
             .matched
             .entry((signature, is_grouped.then_some(series)))
@@ -402,7 +449,7 @@ impl<'a> Results<'a> {
                 return Err(duplicate());
             }
             let (left, right) = if self.swapped { (one, many) } else { (many, one) };
-            row.set(step, self.exec.compute(left, right, left));
+            row.set(step, self.exec.compute(left, right, left, &mut self.told));
         }
         Ok(())
     }

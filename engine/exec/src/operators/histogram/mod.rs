@@ -7,19 +7,23 @@
 //!  x{job="b"}, a native one      ──▶ {job="b"}: its own
 //! ```
 
+mod notes;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
-use schemas::model::{Grouping, Labels, METRIC_NAME};
+use schemas::model::{Grouping, Labels, METRIC_NAME, StepGrid};
 
+use self::notes::Notes;
 use super::collect::{Collected, Content, Row, collect, push, scalar};
 use super::node::{channel, execution_plan, single_partition};
-use crate::functions::histogram::{Bucket, bucket_fraction, bucket_quantile};
+use crate::annotations::Remarks;
+use crate::functions::histogram::Bucket;
 use crate::histogram::Histogram;
-use crate::roster::{Roster, without_name};
+use crate::roster::{Identity, Roster};
 use crate::tiles::{self, TileBuilder};
 use crate::{Error, ErrorKind};
 
@@ -42,21 +46,24 @@ pub(crate) enum HistogramStatistic {
 pub(crate) struct HistogramExec {
     inputs: Vec<Arc<dyn ExecutionPlan>>,
     statistic: HistogramStatistic,
-    steps: u32,
+    remarks: Vec<Remarks>,
+    grid: StepGrid,
     roster: Arc<Roster>,
     properties: Arc<PlanProperties>,
 }
 
 impl HistogramExec {
-    /// The inputs are the statistic's scalars and then the vector of buckets.
+    /// The inputs are the statistic's scalars and then the vector of buckets; remarks, if any are
+    /// wanted, go to one place for each input.
     pub(crate) fn new(
         inputs: Vec<Arc<dyn ExecutionPlan>>,
         statistic: HistogramStatistic,
-        steps: u32,
+        remarks: Vec<Remarks>,
+        grid: &StepGrid,
         roster: Arc<Roster>,
     ) -> Self {
-        let properties = single_partition(tiles::schema(steps));
-        Self { inputs, statistic, steps, roster, properties }
+        let properties = single_partition(tiles::schema(grid.steps));
+        Self { inputs, statistic, remarks, grid: *grid, roster, properties }
     }
 
     fn inputs(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
@@ -64,7 +71,8 @@ impl HistogramExec {
     }
 
     fn with_inputs(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
-        Self::new(inputs, self.statistic.clone(), self.steps, Arc::clone(&self.roster))
+        let (statistic, remarks) = (self.statistic.clone(), self.remarks.clone());
+        Self::new(inputs, statistic, remarks, &self.grid, Arc::clone(&self.roster))
     }
 
     fn describe(&self) -> String {
@@ -74,7 +82,9 @@ impl HistogramExec {
     fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let context = Arc::clone(context);
         let (inputs, statistic) = (self.inputs.clone(), self.statistic.clone());
-        let (steps, roster) = (self.steps, Arc::clone(&self.roster));
+        let (grid, roster) = (self.grid, Arc::clone(&self.roster));
+        let steps = grid.steps;
+        let remarks = self.remarks.clone();
         let mut builder = channel(self.schema());
         let sender = builder.tx();
         builder.spawn(async move {
@@ -85,9 +95,11 @@ impl HistogramExec {
             }
             let collected = collect(&inputs[buckets_at], &context).await?;
             let mut output = TileBuilder::new(steps);
-            let groups = gather(&collected, &roster)?;
+            let notes = Notes::new(statistic.clone(), remarks, grid, roster.naming());
+            notes.scalars(&scalars);
+            let groups = gather(&collected, &roster, &notes)?;
             drop(collected);
-            let work = Evaluation { statistic, scalars, roster, steps: steps as usize };
+            let work = Evaluation { statistic, scalars, roster, notes, steps: steps as usize };
             for group in groups {
                 for row in work.evaluate(&group)? {
                     push(&mut output, row);
@@ -119,7 +131,7 @@ struct Group {
 }
 
 /// The histograms of the input in the order first met.
-fn gather(collected: &Collected, roster: &Arc<Roster>) -> Result<Vec<Group>, Error> {
+fn gather(collected: &Collected, roster: &Arc<Roster>, notes: &Notes) -> Result<Vec<Group>, Error> {
     let rest = Grouping::Without(vec![BOUND.to_owned()]);
     let mut groups: Vec<Group> = Vec::new();
     let mut positions: HashMap<Labels, usize, ahash::RandomState> = HashMap::default();
@@ -135,9 +147,12 @@ fn gather(collected: &Collected, roster: &Arc<Roster>) -> Result<Vec<Group>, Err
             let at = position(labels.clone(), &mut groups);
             groups[at].histograms.extend(tile.histograms());
         }
-        let Some(bound) = parse_bound(labels.value(BOUND)) else { return Ok(()) };
         let counts: Vec<_> = (0..tile.values.len()).map(|step| tile.get(step)).collect();
         if counts.iter().any(Option::is_some) {
+            let Some(bound) = parse_bound(labels.value(BOUND)) else {
+                notes.bad_bound(labels.value(BOUND), labels.value(METRIC_NAME));
+                return Ok(());
+            };
             let name = labels.value(METRIC_NAME).to_owned();
             let labels = rest.group_of(&labels).with(METRIC_NAME, &name);
             let at = position(labels, &mut groups);
@@ -156,16 +171,25 @@ struct Evaluation {
     statistic: HistogramStatistic,
     scalars: Vec<Vec<f64>>,
     roster: Arc<Roster>,
+    notes: Notes,
     steps: usize,
 }
 
 impl Evaluation {
     /// The results of a group: one series, or one for each of several quantiles.
     fn evaluate(&self, group: &Group) -> Result<Vec<Row>, Error> {
-        let labels = without_name(&group.labels);
+        let name = self.roster.renamed(Identity::plain(group.labels.clone()));
+        let labels = &name.labels;
+        let metric = group.labels.value(METRIC_NAME);
         let mut rows: Vec<Row> = Vec::new();
         for step in 0..self.steps {
-            let Some(mut source) = group.at(step) else { continue };
+            let Some(mut source) = group.at(step) else {
+                if group.is_mixed_at(step) {
+                    self.notes.mixed(metric);
+                }
+                continue;
+            };
+            let place = (step, metric);
             if let HistogramStatistic::Quantiles(label) = &self.statistic {
                 if labels.get(label).is_some() {
                     let message = format!("label {label:?} of the quantiles is there already");
@@ -173,17 +197,22 @@ impl Evaluation {
                 }
                 for phis in &self.scalars {
                     let text = quantile_text(phis[step]);
-                    let series = self.roster.ordinal(&labels.with(label, &text))?;
-                    self.set(&mut rows, series, step, source.quantile(phis[step]));
+                    let labels = labels.with(label, &text);
+                    let name = Identity { labels, sheds_name: name.sheds_name };
+                    let series = self.roster.ordinal_of(&name)?;
+                    let number = self.notes.quantile(&mut source, phis[step], place);
+                    self.set(&mut rows, series, step, number);
                 }
                 continue;
             }
             let scalar = |at: usize| self.scalars[at][step];
             let number = match self.statistic {
-                HistogramStatistic::Fraction => source.fraction(scalar(0), scalar(1)),
-                _ => source.quantile(scalar(0)),
+                HistogramStatistic::Fraction => {
+                    self.notes.fraction(&mut source, (scalar(0), scalar(1)), place)
+                }
+                _ => self.notes.quantile(&mut source, scalar(0), place),
             };
-            let series = self.roster.ordinal(&labels)?;
+            let series = self.roster.ordinal_of(&name)?;
             self.set(&mut rows, series, step, number);
         }
         Ok(rows)
@@ -217,21 +246,11 @@ impl Group {
             _ => None,
         }
     }
-}
 
-impl Source<'_> {
-    fn quantile(&mut self, phi: f64) -> f64 {
-        match self {
-            Self::Buckets(buckets) => bucket_quantile(phi, buckets),
-            Self::Native(histogram) => histogram.quantile(phi),
-        }
-    }
-
-    fn fraction(&mut self, lower: f64, upper: f64) -> f64 {
-        match self {
-            Self::Buckets(buckets) => bucket_fraction(lower, upper, buckets),
-            Self::Native(histogram) => histogram.fraction(lower, upper),
-        }
+    /// Whether there are both classic buckets and a native histogram.
+    fn is_mixed_at(&self, step: usize) -> bool {
+        let is_native = u32::try_from(step).is_ok_and(|step| self.histograms.contains_key(&step));
+        is_native && self.buckets.iter().any(|(_, counts)| counts[step].is_some())
     }
 }
 
