@@ -145,6 +145,13 @@ fn questions(out: &mut impl std::io::Write, index: &LabelIndex) -> Outcome<()> {
     }
     let (names, took) = median(|| index.label_names(&[], &TimeRange::ALL).len());
     writeln!(out, "{:8.2} ms for {names} names", ms(took))?;
+    let never = |_| Ok::<(), std::convert::Infallible>(());
+    let first =
+        || index.resolve_up_to(10_000, &[], &TimeRange::ALL, never).map_or(0, |it| it.len());
+    let (series, took) = median(first);
+    writeln!(out, "{:8.2} ms for {series} series of all", ms(took))?;
+    let (metrics, took) = median(|| index.cardinality(10).series_by_metric.len());
+    writeln!(out, "{:8.2} ms for the {metrics} greatest metrics", ms(took))?;
     Ok(())
 }
 

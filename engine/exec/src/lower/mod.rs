@@ -70,8 +70,19 @@ impl Context {
         matchers: &[CompiledMatcher],
         range: &TimeRange,
     ) -> Result<(Vec<SeriesEntry>, Held), Error> {
+        self.resolve_up_to(usize::MAX, index, matchers, range)
+    }
+
+    /// The same, but only some entries if there are more than `limit`.
+    pub(crate) fn resolve_up_to(
+        &self,
+        limit: usize,
+        index: &LabelIndex,
+        matchers: &[CompiledMatcher],
+        range: &TimeRange,
+    ) -> Result<(Vec<SeriesEntry>, Held), Error> {
         let held = self.memory.hold("series");
-        let entries = index.resolve_within(matchers, range, |count| {
+        let entries = index.resolve_up_to(limit, matchers, range, |count| {
             if count > self.limits.series_max {
                 let message = format!(
                     "a selector matches {count} series, over the limit of {} (series_max)",

@@ -29,9 +29,9 @@ pub(crate) async fn names(root: Node, ctx: Context) -> Result<(OutputKind, Batch
     };
     let batch = match &distinct.of {
         DistinctOf::LabelNames => texts(label_names(&distinct, &ctx)?, limit)?,
-        DistinctOf::LabelValues(name) => texts(label_values(&distinct, name, &ctx)?, limit)?,
+        DistinctOf::LabelValues(name) => texts(label_values(&distinct, name, limit, &ctx)?, limit)?,
         DistinctOf::LabelSets => {
-            let (found, held) = label_sets(&distinct, &ctx)?;
+            let (found, held) = label_sets(&distinct, limit, &ctx)?;
             let batch = sets(&found, limit)?;
             drop(found);
             held.resize(batch.get_array_memory_size())?;
@@ -86,34 +86,54 @@ fn label_names(distinct: &Distinct, ctx: &Context) -> Result<BTreeSet<Arc<str>>,
 fn label_values(
     distinct: &Distinct,
     name: &str,
+    limit: usize,
     ctx: &Context,
-) -> Result<BTreeSet<Arc<str>>, Error> {
+) -> Result<Vec<Arc<str>>, Error> {
     let held = ctx.memory.hold("label values");
-    let mut values = BTreeSet::new();
+    let mut values = Vec::new();
     for_each_selector(distinct, ctx, |index, matchers, range| {
-        let found = index.label_values(name, matchers, range);
-        // Each is in the list, in the set, and as bytes in the answer.
+        let found = index.label_values_up_to(limit, name, matchers, range);
+        // Each is in the list, in the joined list, and as bytes in the answer.
         held.grow(found.iter().map(|value| 2 * VALUE_BYTES + value.len()).sum())?;
-        values.extend(found);
+        match values.is_empty() {
+            true => values = found,
+            false => values.extend(found),
+        }
         Ok(())
     })?;
+    sort_joined(&mut values, distinct);
     ctx.memory.keep(held);
     Ok(values)
 }
 
-fn label_sets(distinct: &Distinct, ctx: &Context) -> Result<(BTreeSet<Labels>, Held), Error> {
+/// Label sets, sorted: all, or some if there are more than `limit`.
+fn label_sets(
+    distinct: &Distinct,
+    limit: usize,
+    ctx: &Context,
+) -> Result<(Vec<Labels>, Held), Error> {
     let all = ctx.memory.hold("label sets");
-    let mut sets = BTreeSet::new();
+    let mut sets = Vec::new();
     for_each_selector(distinct, ctx, |index, matchers, range| {
-        let (entries, held) = ctx.resolve(index, matchers, range)?;
+        let (entries, held) = ctx.resolve_up_to(limit, index, matchers, range)?;
         all.grow(held.bytes())?;
         sets.extend(entries.into_iter().map(|entry| entry.labels));
         Ok(())
     })?;
+    sets.sort_unstable();
+    sets.dedup();
     // Each is written once more, into the answer.
     let texts = sets.iter().flatten().map(|label| label.name.len() + label.value.len());
     all.grow(texts.sum::<usize>() * 2)?;
     Ok((sets, all))
+}
+
+/// What one selector finds is sorted; what several find is joined.
+fn sort_joined(values: &mut Vec<Arc<str>>, distinct: &Distinct) {
+    if distinct.inputs.len() > 1 {
+        values.sort_unstable();
+        values.dedup();
+    }
 }
 
 /// Memory of a text beside its bytes.
@@ -127,7 +147,7 @@ fn texts(
     batch([(columns::NAME, Arc::new(names) as ArrayRef)])
 }
 
-fn sets(sets: &BTreeSet<Labels>, limit: usize) -> Result<RecordBatch, Error> {
+fn sets(sets: &[Labels], limit: usize) -> Result<RecordBatch, Error> {
     batch([(stored::LABELS, label_maps(sets.iter().take(limit)))])
 }
 

@@ -230,13 +230,25 @@ impl LabelIndex {
         range: &TimeRange,
         admit: impl FnOnce(usize) -> Result<(), E>,
     ) -> Result<Vec<SeriesEntry>, E> {
+        self.resolve_up_to(usize::MAX, matchers, range, admit)
+    }
+
+    /// The same, but only some entries if there are more than `limit`.
+    pub fn resolve_up_to<E>(
+        &self,
+        limit: usize,
+        matchers: &[CompiledMatcher],
+        range: &TimeRange,
+        admit: impl FnOnce(usize) -> Result<(), E>,
+    ) -> Result<Vec<SeriesEntry>, E> {
         let _ordinals = self.ordinals.read();
         let mut reader = Reader::new(&self.entries);
         let selected = reader.select(matchers, range);
-        let count = selected.count();
+        let count = selected.count().min(limit);
         admit(count)?;
         let mut found = Vec::with_capacity(count);
-        found.extend(selected.iter().map(|ordinal| reader.step().series_entry(ordinal)));
+        let some = selected.iter().take(limit);
+        found.extend(some.map(|ordinal| reader.step().series_entry(ordinal)));
         drop(reader);
         found.sort_unstable_by_key(|entry| (entry.metric_id, entry.id));
         Ok(found)
@@ -265,10 +277,21 @@ impl LabelIndex {
         matchers: &[CompiledMatcher],
         range: &TimeRange,
     ) -> Vec<Arc<str>> {
+        self.label_values_up_to(usize::MAX, name, matchers, range)
+    }
+
+    /// The same, but only the first `limit` of them.
+    pub fn label_values_up_to(
+        &self,
+        limit: usize,
+        name: &str,
+        matchers: &[CompiledMatcher],
+        range: &TimeRange,
+    ) -> Vec<Arc<str>> {
         let _ordinals = self.ordinals.read();
         let mut reader = Reader::new(&self.entries);
         let selected = reader.select(matchers, range);
-        reader.values(name, &selected)
+        reader.values(name, &selected, limit)
     }
 
     /// The names of the metrics of a tenant, sorted, each with what is known of one of its

@@ -195,15 +195,20 @@ impl<'a> Reader<'a> {
         name.map_or_else(Vec::new, |(_, name)| name.values.iter().collect())
     }
 
-    /// The values of a label that some of the entries have, sorted.
-    pub(super) fn values(&mut self, name: &str, of: &Bits) -> Vec<Arc<str>> {
+    /// The first `limit` values of a label that some of the entries have, sorted.
+    pub(super) fn values(&mut self, name: &str, of: &Bits, limit: usize) -> Vec<Arc<str>> {
         let Some((number, _)) = self.entries().names.find(name) else { return Vec::new() };
         let pairs = self.pairs_of(name);
         if of.count() < pairs.len() {
-            return self.values_of_few(number, of);
+            let mut values = self.values_of_few(number, of);
+            values.truncate(limit);
+            return values;
         }
         let mut values = Vec::new();
         for pair in pairs {
+            if values.len() >= limit {
+                break;
+            }
             let pair = self.step().names.pair(pair);
             if pair.posting.meets(of) {
                 values.push(Arc::clone(pair.value()));

@@ -370,3 +370,32 @@ fn new_entries_are_refused_beyond_the_budget_and_known_ones_go_on() {
     index.absorb(&rows(1_000_000, 1)).unwrap();
     assert!(index.contains(1_000_999, 1));
 }
+
+#[test]
+fn limits_leave_some_out_and_statistics_count_all() {
+    let index = LabelIndex::default();
+    let rows: Vec<_> = (0..30_i64)
+        .map(|id| {
+            let (name, job) = (format!("m{}", id % 3), format!("j{:02}", id % 10));
+            (id, labels(&[("__name__", &name), ("job", &job)]), 0)
+        })
+        .collect();
+    index.absorb(&series(&rows)).unwrap();
+    let never = |_| Ok::<(), Infallible>(());
+    for (limit, found) in [(0, 0), (7, 7), (30, 30), (usize::MAX, 30)] {
+        let some = index.resolve_up_to(limit, &[], &TimeRange::ALL, never).unwrap();
+        assert_eq!(some.len(), found);
+        let values = index.label_values_up_to(limit, "job", &[], &TimeRange::ALL);
+        let all = index.label_values("job", &[], &TimeRange::ALL);
+        assert_eq!(values, all[..all.len().min(limit)]);
+    }
+    let told = index.cardinality(2);
+    assert_eq!((told.series, told.label_pairs), (30, 13));
+    assert_eq!(told.series_by_metric, [("m0".into(), 10), ("m1".into(), 10)]);
+    assert_eq!(told.values_by_name, [("job".into(), 10), ("__name__".into(), 3)]);
+    assert_eq!(told.bytes_by_name, [("job".into(), 30), ("__name__".into(), 6)]);
+    let pairs: Vec<String> =
+        told.series_by_pair.iter().map(|(label, _)| label.value.to_string()).collect();
+    assert_eq!(pairs, ["m0", "m1"]);
+    assert_eq!(index.cardinality(0).series_by_metric, []);
+}
