@@ -10,7 +10,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use exec::{Annotations, Held, QueryStats};
-use futures::StreamExt;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt};
 use tokio::time::Instant;
 
 use crate::error::Error;
@@ -115,6 +116,28 @@ pub(crate) async fn stream(
     Ok(response)
 }
 
+/// Refuses an answer of more bytes than it may have; 0: any number.
+pub(crate) fn check_answer(bytes: u64, bytes_max: u64) -> Result<(), Error> {
+    if bytes_max == 0 || bytes <= bytes_max {
+        return Ok(());
+    }
+    Err(Error::limit(format!("the answer is over the limit of {bytes_max} bytes (answer_bytes)")))
+}
+
+/// The parts of an answer, which end with an error once they are more bytes than it may have.
+pub(crate) fn bounded(
+    parts: impl Stream<Item = Result<Bytes, Error>> + Send + 'static,
+    bytes_max: u64,
+) -> BoxStream<'static, Result<Bytes, Error>> {
+    let mut written = 0;
+    let checked = parts.map(move |part| {
+        let part = part?;
+        written += part.len() as u64;
+        check_answer(written, bytes_max).map(|()| part)
+    });
+    checked.boxed()
+}
+
 /// A whole JSON text as an answer of status 200.
 pub(crate) fn json(body: impl Into<Body>) -> Response {
     whole("application/json", body)
@@ -181,11 +204,7 @@ impl<E: Encode> Writer<E> {
             self.held.resize(out.bytes() + 2 * self.encoder.held_bytes())?;
         }
         self.written += out.bytes() as u64;
-        if self.bytes_max > 0 && self.written > self.bytes_max {
-            let message =
-                format!("the answer is over the limit of {} bytes (answer_bytes)", self.bytes_max);
-            return Err(Error::limit(message));
-        }
+        check_answer(self.written, self.bytes_max)?;
         Ok(Some(out.into()))
     }
 

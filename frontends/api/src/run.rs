@@ -97,6 +97,11 @@ impl RawSamples {
         self.output.memory.hold(what)
     }
 
+    /// What was read so far.
+    pub(crate) fn stats(&self) -> Arc<QueryStats> {
+        Arc::clone(&self.output.stats)
+    }
+
     /// The next series; `None` after the last.
     pub(crate) async fn next(&mut self) -> Option<Result<RawSeries, Error>> {
         match before(self.deadline, self.output.stream.next()).await {

@@ -56,8 +56,9 @@ impl Default for Options {
 
 /// The plan of a query whose result is wanted at the steps of `grid`.
 ///
-/// [`StepGrid::instant`] makes an instant query: only there may the result be a string, and only
-/// there is it sorted.
+/// [`StepGrid::instant`] makes an instant query: only there may the result be a string or a range
+/// vector, and only there is it sorted. The plan of a range selector is a bare scan without a
+/// grid, that of a subquery has the subquery's own grid.
 pub fn query(text: &str, grid: StepGrid, options: &Options) -> Result<Query, Error> {
     let expr = syntax::parse(text)?;
     let result = check::check(text, &expr)?;

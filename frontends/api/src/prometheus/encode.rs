@@ -260,7 +260,7 @@ fn write_histograms(out: &mut String, found: &[(u32, Histogram)], times: &StepTe
     }
 }
 
-fn write_sample(out: &mut String, time: &str, value: f64) {
+pub(super) fn write_sample(out: &mut String, time: &str, value: f64) {
     out.push('[');
     out.push_str(time);
     out.push_str(",\"");
@@ -278,7 +278,7 @@ pub(super) fn write_labels<'a>(out: &mut String, labels: impl Iterator<Item = (&
     out.push('}');
 }
 
-fn write_stats(out: &mut String, end: &End) {
+pub(super) fn write_stats(out: &mut String, end: &End) {
     let seconds = end.started.elapsed().as_secs_f64();
     let samples = end.stats.rows_read.load(Ordering::Relaxed);
     push(
@@ -299,7 +299,7 @@ fn write_stats(out: &mut String, end: &End) {
 }
 
 /// `,"warnings":[…],"infos":[…]`, each left out if there are none.
-fn write_remarks(out: &mut String, end: &End, truncated: bool) {
+pub(super) fn write_remarks(out: &mut String, end: &End, truncated: bool) {
     let truncated = truncated.then_some(TRUNCATED);
     write_shown(out, "warnings", "warning", &end.warnings, truncated);
     write_shown(out, "infos", "info", &end.infos, None);

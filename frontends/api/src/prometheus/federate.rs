@@ -25,6 +25,7 @@ use super::params::STALE_NAN_BITS;
 use super::{Ask, metadata};
 use crate::error::{Error, ErrorKind};
 use crate::json::{push, write_prometheus_float};
+use crate::respond::bounded;
 use crate::time::now_ns;
 
 /// Text that is sent together, in bytes.
@@ -72,7 +73,7 @@ async fn answer(ask: &Ask) -> Result<Response, Error> {
         Some((chunk, writer))
     });
     // What fails before the first chunk still has a status of its own.
-    let mut body = Box::pin(body.peekable());
+    let mut body = Box::pin(bounded(body, ask.options.answer_bytes_max).peekable());
     if let Some(Err(_)) = body.as_mut().peek().await
         && let Some(Err(error)) = body.next().await
     {

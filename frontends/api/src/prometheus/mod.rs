@@ -23,6 +23,7 @@ mod federate;
 mod histograms;
 mod metadata;
 mod params;
+mod range_vector;
 mod remote_read;
 mod status;
 mod texts;
@@ -34,6 +35,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
+use plan::Node;
 use schemas::model::StepGrid;
 
 use crate::error::{Answered, Dialect, Error, ErrorKind};
@@ -153,6 +155,15 @@ async fn query_range(ask: Ask) -> Answer {
 async fn answer(ask: &Ask, params: QueryParams<'_>, grid: StepGrid, form: Form) -> Answer {
     let query = promql::query(params.text, grid, &params.options)
         .map_err(|error| params::query_error(error.into()))?;
+    // What has another grid than was asked for is a range vector.
+    let (grid, form) = match (&query.root, query.grid) {
+        (Node::Scan(scan), None) => {
+            let matchers = scan.selector.matchers.clone();
+            return Ok(range_vector::answer(ask, &params, matchers, scan.selector.range).await?);
+        }
+        (_, Some(own)) if own != grid => (own, Form::Range),
+        _ => (grid, form),
+    };
     // One more than wanted shows whether something was left out.
     let query = limited(query, params.limit.map(|limit| limit.saturating_add(1)));
     let output = ask.api.run(&ask.tenant, query, ask.deadline(params.timeout)).await?;

@@ -14,18 +14,20 @@
 mod messages;
 mod xor;
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use exec::RawSeries;
 use futures::StreamExt;
-use futures::stream::BoxStream;
 use prost::Message;
 use schemas::model::{MatchOp, Matcher, NANOS_PER_MILLI, TimeRange};
 
 use super::Ask;
 use crate::error::{Error, ErrorKind};
+use crate::respond::{bounded, check_answer};
 use crate::run::RawSamples;
 use messages::{ChunkedReadResponse, ChunkedSeries, ReadQuery, ReadRequest, TimeSeries};
 
@@ -168,6 +170,7 @@ async fn sampled(
             messages::push(&mut result, 1, &TimeSeries::from(series));
             // The result stands in the answer once more, and packed.
             held.resize(3 * result.capacity())?;
+            check_answer((response.len() + result.len()) as u64, ask.options.answer_bytes_max)?;
         }
         messages::push_bytes(&mut response, 1, &result);
         all_held.push(held);
@@ -187,22 +190,31 @@ async fn streamed(
     queries: Queries,
     first: Option<RawSamples>,
 ) -> Result<Response, Error> {
-    let mut all: Vec<RawSamples> = first.into_iter().collect();
-    for (selector, range) in queries.into_iter().skip(1) {
-        all.push(run(ask, &selector, range).await?);
-    }
     let most = ask.options.read_frame_bytes_max;
-    let numbered = (0..).zip(all);
-    let frames = futures::stream::iter(numbered).flat_map(move |(at, samples)| {
-        samples.into_stream().flat_map(move |series| {
-            let frames: Vec<Result<Bytes, Error>> = match series {
-                Ok(series) => frames(series, at, most),
-                Err(error) => vec![Err(error)],
-            };
-            futures::stream::iter(frames)
-        })
+    let (api, tenant, deadline) = (Arc::clone(&ask.api), ask.tenant.clone(), ask.deadline(None));
+    // One query after the other: each takes a place among those that run.
+    let later = (1..).zip(queries.into_iter().skip(1));
+    let later = futures::stream::iter(later).then(move |(at, (selector, range))| {
+        let (api, tenant) = (Arc::clone(&api), tenant.clone());
+        async move {
+            let found = api.raw(&tenant, &[selector], range, deadline).await;
+            found.map(|samples| (at, samples))
+        }
     });
-    let mut frames: BoxStream<'static, Result<Bytes, Error>> = frames.boxed();
+    let found = futures::stream::iter(first.map(|samples| Ok((0, samples)))).chain(later);
+    let frames = found.flat_map(move |found| match found {
+        Ok((at, samples)) => {
+            let frames = samples.into_stream().flat_map(move |series| {
+                futures::stream::iter(match series {
+                    Ok(series) => frames(series, at, most),
+                    Err(error) => vec![Err(error)],
+                })
+            });
+            frames.left_stream()
+        }
+        Err(error) => futures::stream::iter([Err(error)]).right_stream(),
+    });
+    let mut frames = bounded(frames, ask.options.answer_bytes_max);
     // What fails before the first frame still has a status of its own.
     let head = frames.next().await.transpose()?;
     let body = futures::stream::iter(head.map(Ok)).chain(frames);

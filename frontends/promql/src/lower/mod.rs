@@ -85,12 +85,15 @@ pub(crate) fn lower(
     if !is_instant {
         remarks::sorts(&expr, context, &mut annotations);
     }
+    let naming = if options.delayed_name_removal { Naming::Delayed } else { Naming::AtOnce };
     let root = match (result, expr.kind) {
         (Type::Text, ExprKind::Text(text)) if is_instant => {
             Node::Text(String::from_utf8_lossy(&text).into_owned())
         }
-        (Type::Range, _) if is_instant => {
-            return Err(unsupported("a range vector as the result", expr.span));
+        (Type::Range, kind) if is_instant => {
+            let mut query = ranged(Expr { kind, ..expr }, context)?;
+            query.naming = naming;
+            return Ok(query);
         }
         (Type::Text, ExprKind::Paren(inner)) => {
             return lower(text, *inner, result, grid, options);
@@ -104,8 +107,20 @@ pub(crate) fn lower(
         }
         (_, kind) => root_node(Expr { kind, ..expr }, context)?,
     };
-    let naming = if options.delayed_name_removal { Naming::Delayed } else { Naming::AtOnce };
     Ok(Query { root, grid: Some(grid), naming, annotations })
+}
+
+/// A range vector as the result: samples as they are stored, or the steps of a subquery.
+fn ranged(expr: Expr, context: Context<'_>) -> Result<Query, Error> {
+    let expr = unwrapped(expr);
+    let input = match expr.kind {
+        ExprKind::Range(range) if range.selector.edge.is_none() => {
+            selector::range(*range, &expr.span, context)?
+        }
+        ExprKind::Subquery(subquery) => selector::subquery(*subquery, &expr.span, context)?,
+        _ => return Err(unsupported("such a range vector as the result", expr.span)),
+    };
+    Ok(Query::new(input.node, input.grid))
 }
 
 /// Sorting has an effect only here: at the root of a query with one step.
