@@ -12,7 +12,7 @@ async fn run(dir: &Path, place: Place) -> Vec<FileReport> {
 #[tokio::test(flavor = "multi_thread")]
 async fn our_own_cases() {
     for place in [Place::Memory, Place::Segments] {
-        let reports = run(&root().join("tests/cases/promql"), place).await;
+        let reports = run(&root().join("tests/cases/promql"), place.clone()).await;
         let differences = Ledger::default().differences(&reports);
         assert!(differences.is_empty(), "{place:?}:\n{}", differences.join("\n"));
         assert!(reports.iter().all(|report| report.passed > 0), "each file asks something");

@@ -9,7 +9,7 @@ use crate::tidy::root;
 async fn our_own_cases() {
     let dir = root().join("tests/cases/logql");
     for place in [Place::Memory, Place::Segments] {
-        let reports = script::run_folder(Language::Logql, &dir, place).await.unwrap();
+        let reports = script::run_folder(Language::Logql, &dir, place.clone()).await.unwrap();
         let differences = Ledger::default().differences(&reports);
         assert!(differences.is_empty(), "{place:?}:\n{}", differences.join("\n"));
         assert!(!reports.is_empty(), "there are cases");

@@ -14,6 +14,7 @@ mod attributes;
 mod bucket;
 mod clients;
 mod conformance;
+mod conformance_http;
 mod conformance_logql;
 mod crash;
 mod faults;
@@ -22,7 +23,9 @@ mod lake;
 mod memory;
 mod otlp;
 mod program;
+mod prometheus;
 mod queries;
+mod remote_read;
 mod remote_write;
 mod removal;
 #[path = "../src/s3/mod.rs"]

@@ -9,21 +9,22 @@ use tempfile::TempDir;
 
 use crate::clients::have;
 use crate::program::{Program, free_port};
+use crate::remote_read::read_chunks;
 use crate::telemetry::{SECOND_NS, now_ns};
 
 /// How long Prometheus may take to scrape and to send.
 const ARRIVAL_MAX: Duration = Duration::from_secs(30);
 
 /// A running Prometheus, killed when dropped.
-struct Prometheus {
+pub(crate) struct Prometheus {
     child: Child,
     port: u16,
     _folder: TempDir,
 }
 
 impl Prometheus {
-    /// Starts a Prometheus that scrapes `program` and writes what it scraped to it.
-    fn start(program: &Program) -> Option<Self> {
+    /// Starts a Prometheus with a configuration and waits until it answers.
+    pub(crate) async fn start(config: &str) -> Option<Self> {
         let found = Command::new("prometheus").arg("--version").output();
         have(
             &found
@@ -31,17 +32,6 @@ impl Prometheus {
                 .map_err(|error| format!("prometheus (Debian package prometheus): {error}")),
         )?;
         let (folder, port) = (TempDir::new().unwrap(), free_port());
-        let config = format!(
-            "global: {{scrape_interval: 1s}}\n\
-             scrape_configs:\n\
-             - job_name: siglake\n  \
-               static_configs: [{{targets: ['{}']}}]\n\
-             remote_write:\n\
-             - url: {}\n  \
-               queue_config: {{batch_send_deadline: 200ms}}\n",
-            program.address(),
-            program.url("/prometheus/api/v1/write"),
-        );
         let file = folder.path().join("prometheus.yml");
         std::fs::write(&file, config).unwrap();
         let child = Command::new("prometheus")
@@ -52,15 +42,39 @@ impl Prometheus {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Some(Self { child, port, _folder: folder })
+        let prometheus = Self { child, port, _folder: folder };
+        let started = Instant::now();
+        loop {
+            let ready = reqwest::get(prometheus.url("/-/ready")).await;
+            if ready.is_ok_and(|answer| answer.status().is_success()) {
+                return Some(prometheus);
+            }
+            assert!(started.elapsed() < ARRIVAL_MAX, "prometheus does not become ready");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// `http://127.0.0.1:port`, followed by `path`.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// The JSON that a path answers with.
+    pub(crate) async fn get(
+        &self,
+        program: &Program,
+        path: &str,
+        params: &[(&str, &str)],
+    ) -> Value {
+        let request = program.http.get(self.url(path)).query(params);
+        request.send().await.unwrap().json().await.unwrap()
     }
 
     /// The result of an instant query, as `Program::promql` gives it.
-    async fn promql(&self, program: &Program, query: &str, time_ns: u64) -> Value {
-        let url = format!("http://127.0.0.1:{}/api/v1/query", self.port);
+    pub(crate) async fn promql(&self, program: &Program, query: &str, time_ns: u64) -> Value {
         let time = crate::ask::seconds(time_ns);
-        let request = program.http.get(url).query(&[("query", query), ("time", &time)]);
-        let mut answer: Value = request.send().await.unwrap().json().await.unwrap();
+        let params = [("query", query), ("time", &time)];
+        let mut answer = self.get(program, "/api/v1/query", &params).await;
         crate::ask::sorted(answer["data"]["result"].take())
     }
 }
@@ -76,7 +90,18 @@ impl Drop for Prometheus {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prometheus_writes_what_it_scrapes() {
     let program = Program::start(&[]).await;
-    let Some(prometheus) = Prometheus::start(&program) else { return };
+    let config = format!(
+        "global: {{scrape_interval: 1s}}\n\
+         scrape_configs:\n\
+         - job_name: siglake\n  \
+           static_configs: [{{targets: ['{}']}}]\n\
+         remote_write:\n\
+         - url: {}\n  \
+           queue_config: {{batch_send_deadline: 200ms}}\n",
+        program.address(),
+        program.url("/prometheus/api/v1/write"),
+    );
+    let Some(prometheus) = Prometheus::start(&config).await else { return };
     let started = Instant::now();
     let at = loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -98,6 +123,15 @@ async fn a_prometheus_writes_what_it_scrapes() {
             (prometheus.promql(&program, query, at).await, program.promql(query, at).await);
         assert_eq!(theirs, ours, "{query}");
         assert!(ours.as_array().is_some_and(|series| !series.is_empty()), "{query}: {ours}");
+    }
+    // And both send the same samples in chunks.
+    let range = (0, (at / 1_000_000) as i64);
+    for name in ["up", "scrape_samples_scraped", "process_resident_memory_bytes"] {
+        let urls = [prometheus.url("/api/v1/read"), program.url("/prometheus/api/v1/read")];
+        let theirs = read_chunks(&program, &urls[0], name, range).await;
+        let ours = read_chunks(&program, &urls[1], name, range).await;
+        assert_eq!(theirs, ours, "{name}");
+        assert!(theirs.iter().any(|series| series.1.len() >= 2), "{name}: {theirs:?}");
     }
 }
 

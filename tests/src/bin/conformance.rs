@@ -2,11 +2,20 @@
 //! files and says how they fared.
 //!
 //! With `--list` only the failures are printed, as lines for a list of expected failures; with
-//! `--expected LIST` only what is not as that list says. With `--flush` as the first option
-//! what was loaded is asked for in segments rather than in memory.
+//! `--expected LIST` only what is not as that list says; both may name where it runs before:
+//!
+//! ```text
+//!  --flush        what was loaded is asked for in segments rather than in memory
+//!  --http [URL]   PromQL on a server: the one whose Prometheus API is at URL, or one of its own,
+//!                 the program `siglake` beside this one. It must tell tenants apart and take
+//!                 samples of 1970 (multi_tenancy=true, ingest.past_max=100000d), and drop names as the
+//!                 cases expect (promql.delayed_name_removal=true).
+//! ```
 
 #[path = "../script/mod.rs"]
 mod script;
+#[path = "../serve.rs"]
+mod serve;
 
 use std::error::Error;
 use std::io::Write;
@@ -15,7 +24,16 @@ use std::process::ExitCode;
 
 use script::{FileReport, Language, Ledger, Place};
 
-const USAGE: &str = "usage: conformance promql|logql DIR [--flush] [--list | --expected LIST]";
+const USAGE: &str = "usage: conformance promql|logql DIR [--flush | --http [URL]] \
+                     [--list | --expected LIST]";
+
+/// What a server that is asked must be set to.
+const SETTINGS: [&str; 4] = [
+    "multi_tenancy=true",
+    "ingest.past_max=100000d",
+    "storage.durability=none",
+    "promql.delayed_name_removal=true",
+];
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
@@ -26,8 +44,16 @@ async fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
         ["logql", dir, options @ ..] => (Language::Logql, dir, options),
         _ => return Err(USAGE.into()),
     };
+    let mut served = None;
     let (place, options) = match options {
         ["--flush", options @ ..] => (Place::Segments, options),
+        ["--http", url, options @ ..] if !url.starts_with('-') => {
+            (Place::Server((*url).to_owned()), options)
+        }
+        ["--http", options @ ..] => {
+            let server = served.insert(serve::Served::start(&SETTINGS).await?);
+            (Place::Server(server.url("/prometheus")), options)
+        }
         options => (Place::Memory, options),
     };
     let reports = script::run_folder(language, Path::new(dir), place).await?;

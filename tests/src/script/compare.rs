@@ -40,7 +40,8 @@ pub(super) fn series(
         // A range query shows a scalar as a series without labels.
         Answer::Scalar(values) => {
             let values = values.iter().copied().map(Some).collect();
-            &vec![Row { labels: Labels::default(), values, histograms: BTreeMap::new() }]
+            let (histograms, shown) = (BTreeMap::new(), BTreeMap::new());
+            &vec![Row { labels: Labels::default(), values, histograms, shown }]
         }
         Answer::Text(text) => return Err(format!("got the text {text:?}")),
     };
@@ -65,10 +66,12 @@ pub(super) fn series(
                 Some(Item::Value(wanted)) => {
                     row.values[step].is_some_and(|got| almost_equal(*wanted, got, tolerance))
                 }
-                Some(Item::Histogram(wanted, hint)) => row
-                    .histograms
-                    .get(&step)
-                    .is_some_and(|got| is_expected(wanted, *hint, got, tolerance)),
+                Some(Item::Histogram(wanted, hint)) => {
+                    let got = row.histograms.get(&step);
+                    let shown = row.shown.get(&step);
+                    got.is_some_and(|got| is_expected(wanted, *hint, got, tolerance))
+                        || shown.is_some_and(|got| got.is_of(wanted, tolerance))
+                }
             };
             if !equal {
                 return mismatch();
@@ -98,7 +101,10 @@ fn mismatch(expected: &[&Series], rows: &[&Row], steps: Range<usize>) -> String 
         let items = steps.clone().map(|step| match (row.values[step], row.histograms.get(&step)) {
             (Some(value), _) => value.to_string(),
             (None, Some(histogram)) => format!("{histogram:?}"),
-            (None, None) => "_".to_owned(),
+            (None, None) => match row.shown.get(&step) {
+                Some(shown) => format!("{shown:?}"),
+                None => "_".to_owned(),
+            },
         });
         push_series(&mut text, &row.labels, items);
     }

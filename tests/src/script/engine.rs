@@ -23,17 +23,20 @@ use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::histogram_rows::HistogramColumns;
+use super::remote::Shown;
 use super::series::{Item, Series};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Where loaded samples are when they are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// In the memtable.
     Memory,
     /// In segments, one for each load and day.
     Segments,
+    /// On a server whose Prometheus API is at this URL; PromQL only.
+    Server(String),
 }
 
 /// Where samples are loaded and queries are run.
@@ -79,12 +82,16 @@ pub(super) struct Row {
     pub(super) values: Vec<Option<f64>>,
     /// Native histograms by step.
     pub(super) histograms: BTreeMap<usize, Histogram>,
+    /// Native histograms of a server, as far as it shows them, by step.
+    pub(super) shown: BTreeMap<usize, Shown>,
 }
 
 impl Row {
     /// Whether there is a value or a histogram at a step.
     pub(super) fn has(&self, step: usize) -> bool {
-        self.values[step].is_some() || self.histograms.contains_key(&step)
+        self.values[step].is_some()
+            || self.histograms.contains_key(&step)
+            || self.shown.contains_key(&step)
     }
 }
 
@@ -348,7 +355,9 @@ fn rows(batch: &RecordBatch) -> Vec<Row> {
         found.into_iter().map(|(step, histogram)| (step as usize, histogram)).collect()
     });
     let rows = labels.zip(lists(batch.column(1))).zip(histograms);
-    rows.map(|((labels, values), histograms)| Row { labels, values, histograms }).collect()
+    let row =
+        |((labels, values), histograms)| Row { labels, values, histograms, shown: BTreeMap::new() };
+    rows.map(row).collect()
 }
 
 /// The items of a column of lists.

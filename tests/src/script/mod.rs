@@ -1,7 +1,7 @@
-//! Query cases: what their files say, run against the engine in this process.
+//! Query cases: what their files say, run against the engine in this process or against a server.
 //!
 //! ```text
-//!  file ── parse ──▶ commands ── run ──▶ engine (load, clear, instant, range)
+//!  file ── parse ──▶ commands ── run ──▶ backend: engine, remote (load, clear, query)
 //!            │ series                      │
 //!            └ expected ──── compare ◀──── answer        failures ──▶ report, ledger
 //! ```
@@ -9,6 +9,7 @@
 //! `.test` files are PromQL: format, rules of comparison and repetitions of instant queries (in a
 //! range, and fixed by `@`) are those of Prometheus' own runner. Not covered: start timestamps. `.logqltest` files are LogQL, see `logql`.
 
+mod backend;
 mod compare;
 mod engine;
 mod histogram;
@@ -16,9 +17,11 @@ mod histogram_rows;
 mod ledger;
 mod logql;
 mod parse;
+mod remote;
 mod report;
 mod run;
-mod series;
+pub(crate) mod series;
+pub(crate) mod write_request;
 
 pub(crate) use engine::Place;
 pub(crate) use ledger::Ledger;
@@ -27,6 +30,10 @@ pub(crate) use report::FileReport;
 use std::path::{Path, PathBuf};
 
 use engine::BoxError;
+use futures::{StreamExt, TryStreamExt};
+
+/// Files that are run side by side: a server that is asked has time in between.
+const FILES_AT_ONCE: usize = 4;
 
 /// The language of a folder's cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,15 +59,17 @@ pub(crate) async fn run_folder(
     dir: &Path,
     place: Place,
 ) -> Result<Vec<FileReport>, BoxError> {
-    let mut reports = Vec::new();
-    for file in files(dir, language.extension())? {
-        let report = match language {
-            Language::Promql => run::run_file(&file, place).await,
-            Language::Logql => logql::run_file(&file, place).await,
-        };
-        reports.push(report.map_err(|error| format!("{}: {error}", file.display()))?);
-    }
-    Ok(reports)
+    let reports = files(dir, language.extension())?.into_iter().map(|file| {
+        let place = place.clone();
+        async move {
+            let report = match language {
+                Language::Promql => run::run_file(&file, place).await,
+                Language::Logql => logql::run_file(&file, place).await,
+            };
+            report.map_err(|error| format!("{}: {error}", file.display()).into())
+        }
+    });
+    futures::stream::iter(reports).buffered(FILES_AT_ONCE).try_collect().await
 }
 
 fn files(dir: &Path, extension: &str) -> std::io::Result<Vec<PathBuf>> {

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use schemas::model::StepGrid;
 
+use super::backend::Backend;
 use super::compare;
-use super::engine::{Answer, Answered, BoxError, Engine, Place, Refusal, instant_grid, range_grid};
+use super::engine::{Answer, Answered, BoxError, Place, Refusal, instant_grid, range_grid};
 use super::histogram;
 use super::parse::{self, Action, Eval, Expected, Pattern, When};
 use super::report::{Failure, FileReport, Reason};
@@ -19,7 +20,7 @@ pub(super) async fn run_file(path: &Path, place: Place) -> Result<FileReport, Bo
     let text = std::fs::read_to_string(path)?;
     let file = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let mut report = FileReport { file: file.unwrap_or_default(), ..FileReport::default() };
-    let mut engine = Engine::open(place).await?;
+    let mut engine = Backend::open(place, &report.file).await?;
     let mut has_histograms = false;
     for command in parse::parse(&text) {
         let line = command.line;
@@ -33,7 +34,11 @@ pub(super) async fn run_file(path: &Path, place: Place) -> Result<FileReport, Bo
                 if converts {
                     series.extend(histogram::converted(&series));
                 }
-                engine.load(interval_ms, &series).await?;
+                if let Err(error) = engine.load(interval_ms, &series).await {
+                    let (reason, query) = (Reason::Wrong, "a load".to_owned());
+                    let message = error.to_string();
+                    report.failures.push(Failure { line, reason, query, message });
+                }
             }
             Action::Broken(message) => {
                 let (reason, query) = (Reason::Wrong, "a line that cannot be read".to_owned());
@@ -58,7 +63,7 @@ fn any_histogram(series: &[Series]) -> bool {
     series.iter().any(|series| series.items.iter().any(|item| matches!(item, Item::Histogram(..))))
 }
 
-async fn judge(eval: &Eval, engine: &Engine) -> Verdict {
+async fn judge(eval: &Eval, engine: &Backend) -> Verdict {
     let (grid, steps) = times(eval.when);
     let result = engine.query(&eval.query, grid).await;
     let Some(answered) = answered(result, eval.fails.as_ref())? else { return Ok(()) };
@@ -118,7 +123,7 @@ pub(super) fn answered(
 }
 
 /// The same query fixed to its time by `@`, asked at other times: the answer must be the same.
-async fn pinned(eval: &Eval, at_ms: i64, engine: &Engine) -> Verdict {
+async fn pinned(eval: &Eval, at_ms: i64, engine: &Backend) -> Verdict {
     let wrong = |message: String| (Reason::Wrong, message);
     let query = promql::pinned(&eval.query, at_ms).map_err(|error| wrong(error.to_string()))?;
     let Some(query) = query else { return Ok(()) };
@@ -152,7 +157,7 @@ fn repeats(eval: &Eval) -> bool {
 }
 
 /// The same query from a minute before to a minute after: its middle must be the same.
-async fn within_range(eval: &Eval, query: &str, at_ms: i64, engine: &Engine) -> Verdict {
+async fn within_range(eval: &Eval, query: &str, at_ms: i64, engine: &Backend) -> Verdict {
     const MINUTE_MS: i64 = 60_000;
     if !repeats(eval) {
         return Ok(());
@@ -190,6 +195,14 @@ pub(super) fn check(eval: &Eval, answer: &Answer, first: usize, steps: usize) ->
         (Expected::Scalar(expected), Answer::Scalar(values)) => match values.get(first) {
             Some(value) if compare::almost_equal(*expected, *value, eval.tolerance) => Ok(()),
             value => wrong(format!("expected {expected}, got {value:?}")),
+        },
+        // Over HTTP a scalar of a range is told as a series without labels.
+        (Expected::Scalar(expected), Answer::Series(rows)) => match rows.as_slice() {
+            [row] if row.labels.is_empty() && row.values.len() > 1 => match row.values[first] {
+                Some(value) if compare::almost_equal(*expected, value, eval.tolerance) => Ok(()),
+                value => wrong(format!("expected {expected}, got {value:?}")),
+            },
+            rows => wrong(format!("expected the scalar {expected}, got {rows:?}")),
         },
         (Expected::Text(expected), Answer::Text(text)) if expected == text => Ok(()),
         (expected, answer) => wrong(format!("expected {expected:?}, got {answer:?}")),

@@ -13,7 +13,7 @@ const REPEATS_MAX: usize = 1_000_000;
 
 /// One place of a sequence.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Item {
+pub(crate) enum Item {
     /// No sample.
     Omitted,
     /// A number or the stale marker.
@@ -24,15 +24,15 @@ pub(super) enum Item {
 
 /// Labels and samples.
 #[derive(Clone, Debug)]
-pub(super) struct Series {
+pub(crate) struct Series {
     /// The metric name is among them.
-    pub(super) labels: Labels,
+    pub(crate) labels: Labels,
     /// In order.
-    pub(super) items: Vec<Item>,
+    pub(crate) items: Vec<Item>,
 }
 
 /// Reads a description; `None` for one of start timestamps (`metric@st …`).
-pub(super) fn parse(line: &str) -> Result<Option<Series>, String> {
+pub(crate) fn parse(line: &str) -> Result<Option<Series>, String> {
     let end = labels_end(line);
     let (labels, rest) = line.split_at(end);
     if rest.starts_with("@st") {
