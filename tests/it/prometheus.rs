@@ -207,8 +207,12 @@ async fn writes_say_who_must_send_again() {
     assert_eq!((answer.status(), written(&answer)), (StatusCode::BAD_REQUEST, [1, 0, 0]));
     let told = answer.text().await.unwrap();
     assert!(told.starts_with("1 samples are not stored: "), "{told}");
-    // Histograms that make no sense.
-    let answer = write(&program, request(now_ms, 1_000, &["h {{schema:50 count:1}}"])).await;
+    // A histogram that makes no sense.
+    let answer = write(
+        &program,
+        request(now_ms, 1_000, &["h {{schema:-53 custom_values:[2 1] count:1 buckets:[1]}}"]),
+    )
+    .await;
     assert_eq!((answer.status(), written(&answer)), (StatusCode::BAD_REQUEST, [0, 0, 0]));
     // Too long for this server, however often it is sent.
     let lines: Vec<String> = (0..4_000_u64)
