@@ -215,7 +215,7 @@ async fn writes_say_who_must_send_again() {
     .await;
     assert_eq!((answer.status(), written(&answer)), (StatusCode::BAD_REQUEST, [0, 0, 0]));
     // Too long for this server, however often it is sent.
-    let lines: Vec<String> = (0..4_000_u64)
+    let lines: Vec<String> = (0..20_000_u64)
         .map(|at| format!("x{{a=\"{:x}\"}} 1", at.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
         .collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
