@@ -193,6 +193,7 @@ impl Ingest {
         reservation: Reservation,
     ) -> Result<Outcome, Error> {
         check_tenant(tenant)?;
+        self.store.ready(tenant).await?;
         let received_ns = (self.now_ns)();
         let job = Job {
             tenant: Arc::from(tenant),

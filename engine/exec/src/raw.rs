@@ -108,17 +108,22 @@ impl Session {
     }
 
     /// What the metrics of a tenant are made of; lists have `limit` items at most.
-    pub fn metric_statistics(&self, tenant: &str, limit: usize) -> MetricStatistics {
+    pub async fn metric_statistics(
+        &self,
+        tenant: &str,
+        limit: usize,
+    ) -> Result<MetricStatistics, Error> {
+        self.store.ready(tenant).await?;
         let snapshot = self.store.snapshot(tenant);
         let stored = snapshot.table(Table::MetricSamples);
         let segments = stored.segments_in(&TimeRange::ALL);
         let oldest = segments.iter().map(|segment| segment.min_time_ns).min();
         let newest = segments.iter().map(|segment| segment.max_time_ns).max();
-        MetricStatistics {
+        Ok(MetricStatistics {
             cardinality: snapshot.series.cardinality(limit),
             segments: segments.len() as u64,
             times_ns: oldest.zip(newest),
-        }
+        })
     }
 }
 

@@ -159,6 +159,7 @@ impl Session {
         let root = plan::rules::optimize(query.root);
         let mut text = plan::explain(&root);
         if let (Shape::Vector | Shape::Scalar, Some(grid)) = (root.shape(), query.grid) {
+            self.store.ready(tenant).await?;
             let ctx = self.context(tenant, query.naming);
             let plan = series_plan(root, grid, &ctx)?;
             text.push_str(&displayable(plan.as_ref()).indent(false).to_string());
@@ -173,12 +174,18 @@ impl Session {
         matchers: &[Matcher],
         range: TimeRange,
     ) -> Result<StreamStats, Error> {
+        self.store.ready(tenant).await?;
         lower::stream_stats(&self.context(tenant, Naming::AtOnce), matchers, range)
     }
 
     /// Metadata of metrics, sorted by name; `name` picks one.
-    pub fn metric_metadata(&self, tenant: &str, name: Option<&str>) -> Vec<MetricMetadata> {
-        crate::metadata::metrics(&self.store.series(tenant), name)
+    pub async fn metric_metadata(
+        &self,
+        tenant: &str,
+        name: Option<&str>,
+    ) -> Result<Vec<MetricMetadata>, Error> {
+        self.store.ready(tenant).await?;
+        Ok(crate::metadata::metrics(&self.store.series(tenant), name))
     }
 
     fn series(
@@ -234,6 +241,7 @@ impl Session {
     pub(crate) async fn admit(&self, tenant: &str) -> Result<Admitted, Error> {
         let pressure = self.store.budget().check_pressure();
         pressure.map_err(|error| Error::new(ErrorKind::Unavailable, error.to_string()))?;
+        self.store.ready(tenant).await?;
         let started = Instant::now();
         let timeout = self.timeout(tenant);
         let wait = self.limits.queue_timeout.min(timeout);

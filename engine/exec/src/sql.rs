@@ -114,6 +114,7 @@ impl Session {
         stats: &Arc<QueryStats>,
         (memory, runtime): Surroundings<'_>,
     ) -> Result<SessionContext, Error> {
+        self.store.ready(tenant).await?;
         let snapshot = Arc::new(self.store.snapshot(tenant));
         let catalogs = Arc::new(MemoryCatalogProviderList::new());
         let catalog = Arc::new(MemoryCatalogProvider::new());

@@ -115,6 +115,11 @@ impl Memtable {
         held
     }
 
+    /// Whether a tenant has rows here.
+    pub(crate) fn holds(&self, tenant: &Arc<str>) -> bool {
+        Table::ALL.iter().any(|table| self.tables.contains_key(&(Arc::clone(tenant), *table)))
+    }
+
     /// The rows of some tenants, by tenant and table.
     pub(crate) fn runs(&self, of: &HashSet<Arc<str>>) -> Vec<Run> {
         let of_tenants = self.tables.iter().filter(|((tenant, _), _)| of.contains(tenant));

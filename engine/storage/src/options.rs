@@ -55,6 +55,10 @@ pub struct StoreOptions {
     /// Rows wait for this long at most, from when the first came or was replayed. Other processes
     /// and engines see them that much later. Default 30 minutes.
     pub flush_tenant_age_max: Duration,
+    /// The label indexes of a tenant that nobody has written to or asked for so long are dropped
+    /// from memory, and loaded from segments when it is asked for again; zero keeps all. At least
+    /// as long as a request may take. Default 1 hour.
+    pub index_idle_max: Duration,
     /// Writes are refused while memtables (active and being flushed) hold this many bytes.
     /// Default 384 MiB.
     pub buffered_bytes_max: usize,
@@ -118,6 +122,7 @@ impl StoreOptions {
             flush_tenants_min: 16,
             flush_tenant_bytes_min: 1 << 20,
             flush_tenant_age_max: Duration::from_secs(1800),
+            index_idle_max: Duration::from_secs(3600),
             buffered_bytes_max: 384 << 20,
             wal_segment_bytes: 64 << 20,
             dedup_window: Duration::from_secs(600),

@@ -56,13 +56,22 @@ impl Store {
 
     /// Shows what is in a log and was not shown yet; it stays there if that fails.
     pub(crate) async fn show(&self, table: Table, log: &mut Locked<'_>) -> Result<(), Error> {
+        let _no_load;
         let others =
             || log.unpublished().iter().filter(|delta| !delta.is_ours && delta.has_new_rows);
         if others().next().is_some() {
             let added = others().flat_map(|delta| &delta.adds);
             // What is gone again was merged into what follows.
             let added: Vec<_> = added.filter(|segment| log.is_live(segment)).cloned().collect();
-            identities::load(&self.shared, table, &added, &self.objects).await?;
+            // What is dropped stays so: whoever asks for it finds these segments.
+            if self.any_dropped(table, &added) {
+                _no_load = self.loading.lock().await;
+            }
+            let loaded: Vec<_> = added
+                .into_iter()
+                .filter(|segment| !self.shared.indexes.is_dropped(&segment.tenant))
+                .collect();
+            identities::load(&self.shared, table, &loaded, &self.objects).await?;
             if let Some(identities) = identities_of(table) {
                 // A table's log is only ever locked before that of its labels.
                 Box::pin(self.follow(identities)).await?;

@@ -57,7 +57,61 @@ pub struct StoreStats {
     pub catalog: CatalogStats,
 }
 
+/// Tenants whose usage is told; those with the most bytes.
+const TENANTS_TOLD: usize = 100;
+
+/// What one tenant takes now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TenantUsage {
+    /// The tenant.
+    pub tenant: Arc<str>,
+    /// Its live segments, all tables.
+    pub segments: u64,
+    /// Their bytes.
+    pub segment_bytes: u64,
+    /// Memory of its rows that are not in segments yet, in bytes.
+    pub memtable_bytes: u64,
+    /// Series in its index; 0 while that is dropped.
+    pub series: u64,
+    /// Streams in its index; 0 while that is dropped.
+    pub streams: u64,
+}
+
 impl Store {
+    /// What the tenants take that have the most bytes, sorted by name; at most a hundred.
+    pub fn usage(&self) -> Vec<TenantUsage> {
+        let mut live = Vec::new();
+        let mut usage: HashMap<Arc<str>, TenantUsage> = HashMap::new();
+        {
+            let state = self.shared.state.read();
+            for of_table in state.segments.values() {
+                let segments = of_table.tenants();
+                live.extend(segments.map(|(tenant, of)| (Arc::clone(tenant), of.clone())));
+            }
+            let frozen = state.frozen.iter().map(|frozen| &frozen.rows);
+            for rows in frozen.chain([&state.active]) {
+                for (tenant, held) in rows.held() {
+                    usage.entry(tenant).or_default().memtable_bytes += held.bytes as u64;
+                }
+            }
+        }
+        for (tenant, segments) in live {
+            let of_tenant = usage.entry(tenant).or_default();
+            of_tenant.segments += segments.len() as u64;
+            of_tenant.segment_bytes += segments.iter().map(|it| it.bytes).sum::<u64>();
+        }
+        let mut told: Vec<_> = usage.into_iter().collect();
+        let bytes = |of: &TenantUsage| of.segment_bytes + of.memtable_bytes;
+        told.sort_by(|a, b| bytes(&b.1).cmp(&bytes(&a.1)).then_with(|| a.0.cmp(&b.0)));
+        told.truncate(TENANTS_TOLD);
+        told.sort_by(|a, b| a.0.cmp(&b.0));
+        let told = told.into_iter().map(|(tenant, usage)| {
+            let (series, streams) = (self.series(&tenant).len(), self.streams(&tenant).len());
+            TenantUsage { tenant, series: series as u64, streams: streams as u64, ..usage }
+        });
+        told.collect()
+    }
+
     /// Counters and gauges.
     pub fn stats(&self) -> StoreStats {
         let counters = &self.shared.counters;

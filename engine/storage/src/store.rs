@@ -128,6 +128,8 @@ pub struct Store {
     queue: OnceLock<Queue>,
     /// Held while a flush runs, so that memtables are flushed in the order they were frozen.
     pub(crate) flushing: tokio::sync::Mutex<()>,
+    /// Held while the indexes of a tenant are loaded.
+    pub(crate) loading: tokio::sync::Mutex<()>,
     /// Held while this process compacts: one merge at a time.
     pub(crate) compacting: tokio::sync::Mutex<()>,
     _lock: std::fs::File,
@@ -259,6 +261,7 @@ impl Store {
             dedup_log: opened.dedup_log,
             queue: OnceLock::new(),
             flushing: tokio::sync::Mutex::default(),
+            loading: tokio::sync::Mutex::default(),
             compacting: tokio::sync::Mutex::default(),
             _lock: opened.lock,
         });
@@ -277,6 +280,7 @@ impl Store {
         tokio::spawn(compact::run(Arc::downgrade(&store)));
         tokio::spawn(follow::run(Arc::downgrade(&store)));
         tokio::spawn(crate::removal::run(Arc::downgrade(&store)));
+        tokio::spawn(crate::idle::run(Arc::downgrade(&store)));
         tokio::spawn(Budget::watch(Arc::downgrade(&store.options.budget)));
         Ok(store)
     }
@@ -300,6 +304,7 @@ impl Store {
         // Everything that can be wrong must be found before the WAL holds it: a frame that is
         // durable and refused would be met again at every start.
         segment::check_tenant(&write.frame.tenant)?;
+        self.ready(&write.frame.tenant).await?;
         for batch in &write.batches {
             memtable::check(batch)?;
             self.shared.indexes.reserve(&write.frame.tenant, batch)?;
@@ -309,7 +314,9 @@ impl Store {
             return Err(error);
         }
         let (done, answer) = oneshot::channel();
-        let sent = self.queue().and_then(|to| to.send(Message::Append { write, bytes, done }));
+        let held = self.shared.indexes.hold(&write.frame.tenant);
+        let message = Message::Append { write, bytes, held, done };
+        let sent = self.queue().and_then(|to| to.send(message));
         if let Err(error) = sent {
             self.shared.buffered.leave(bytes);
             self.shared.settle();
@@ -342,7 +349,7 @@ impl Store {
         Err(Error::new(ErrorKind::Limit, message))
     }
 
-    /// What `tenant` can read now.
+    /// What `tenant` can read now, after [`Store::ready`].
     pub fn snapshot(&self, tenant: &str) -> Snapshot {
         let mut tables: HashMap<Table, TableSnapshot> = HashMap::new();
         let mut found = Vec::new();
@@ -386,12 +393,12 @@ impl Store {
         &self.options.budget
     }
 
-    /// The series index of a tenant.
+    /// The series index of a tenant, after [`Store::ready`].
     pub fn series(&self, tenant: &str) -> Arc<LabelIndex> {
         self.shared.indexes.series(tenant)
     }
 
-    /// The stream index of a tenant.
+    /// The stream index of a tenant, after [`Store::ready`].
     pub fn streams(&self, tenant: &str) -> Arc<LabelIndex> {
         self.shared.indexes.streams(tenant)
     }

@@ -12,6 +12,7 @@ use ahash::AHashMap;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use crate::indexes::HeldIndexes;
 use crate::memtable::Since;
 use crate::replay::End;
 use crate::store::{Shared, closed};
@@ -36,6 +37,8 @@ pub(crate) enum Message {
         write: Write,
         /// Its bytes, as counted in `Shared::buffered`.
         bytes: usize,
+        /// Where its labels have a place.
+        held: HeldIndexes,
         /// Told when it is durable and readable.
         done: oneshot::Sender<Result<Appended, Error>>,
     },
@@ -122,6 +125,7 @@ struct Writer {
 struct Pending {
     write: Write,
     bytes: usize,
+    _held: HeldIndexes,
     done: oneshot::Sender<Result<Appended, Error>>,
 }
 
@@ -158,8 +162,8 @@ impl Writer {
             let mut next = Some(first);
             while let Some(message) = next.take() {
                 match message {
-                    Message::Append { write, bytes, done } => {
-                        self.add(Pending { write, bytes, done }, &mut group);
+                    Message::Append { write, bytes, held, done } => {
+                        self.add(Pending { write, bytes, _held: held, done }, &mut group);
                         if self.wal.group_bytes() < GROUP_BYTES_MAX {
                             next = receiver.try_recv().ok();
                         }

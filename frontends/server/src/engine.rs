@@ -6,7 +6,7 @@ use std::time::Instant;
 use api::{Api, ApiStats};
 use exec::Session;
 use ingest::{Decoder, Ingest, IngestStats};
-use storage::{Store, StoreStats};
+use storage::{Store, StoreStats, TenantUsage};
 use tracing::info;
 
 use crate::config::Config;
@@ -35,6 +35,8 @@ pub(crate) struct EngineStats {
     pub(crate) ingest: IngestStats,
     /// What is stored.
     pub(crate) store: StoreStats,
+    /// What the largest tenants take.
+    pub(crate) usage: Vec<TenantUsage>,
     /// What was asked.
     pub(crate) api: ApiStats,
 }
@@ -86,6 +88,7 @@ impl Engine {
         EngineStats {
             ingest: self.ingest.stats(),
             store: self.store.stats(),
+            usage: self.store.usage(),
             api: self.api.stats(),
         }
     }

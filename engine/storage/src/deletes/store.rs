@@ -92,6 +92,7 @@ impl Store {
         loop {
             let next = self.shared.state.read().deletes.newest() + 1;
             let Some(tracked) = self.delete_log.read(next).await? else { return Ok(()) };
+            self.ready(&tracked.request.spec.tenant).await?;
             let shared = Arc::clone(&self.shared);
             let learning = tokio::task::spawn_blocking(move || shared.learn(tracked));
             learning.await.map_err(|error| {

@@ -44,6 +44,14 @@ impl Policy {
         Ok(Self { options: options.clone(), classes })
     }
 
+    /// Whether the labels of a tenant decide how long its rows are kept.
+    pub(crate) fn knows_labels(&self, tenant: &str, signal: Signal) -> bool {
+        let holds = |class: &RetentionClass| {
+            class.signal == signal && class.tenant.as_ref().is_none_or(|it| it == tenant)
+        };
+        self.classes.iter().any(|(class, _)| holds(class))
+    }
+
     /// The cuts of a tenant's rows of a signal; `None` if they are kept forever.
     pub(crate) fn cuts(&self, tenant: &str, signal: Signal, now_ns: TimestampNs) -> Option<Cuts> {
         let of_tenant = self.options.tenants.get(tenant).and_then(|it| it.of(signal));

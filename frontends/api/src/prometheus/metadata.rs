@@ -66,6 +66,7 @@ pub(super) async fn metrics(ask: Ask) -> Answer {
         Some(count) => at_most(count),
     };
     let metrics = ask.api.session.metric_metadata(&ask.tenant, ask.params.get("metric"));
+    let metrics = metrics.await.map_err(Error::from)?;
     Ok(json(success(&metadata(&metrics, limit, per_metric))))
 }
 

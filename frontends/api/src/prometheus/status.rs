@@ -132,6 +132,7 @@ pub(super) async fn tsdb(ask: Ask) -> Answer {
         return Err(Error::invalid(format!("limit must not exceed {STATISTICS_MAX}")))?;
     }
     let statistics = ask.api.session.metric_statistics(&ask.tenant, limit);
+    let statistics = statistics.await.map_err(Error::from)?;
     Ok(json(success(&write_statistics(&statistics))))
 }
 

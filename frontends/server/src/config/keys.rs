@@ -189,6 +189,13 @@ const KEYS: &[Key] = &[
         "Tenants with rows in the memtable from which on small ones wait.",
     ),
     key(
+        "storage.index_idle_max",
+        Kind::Duration,
+        "1h",
+        "The label indexes of a tenant that nobody has written to or asked for so long are \
+         dropped from memory, and loaded when it is asked for again; 0s keeps all.",
+    ),
+    key(
         "storage.buffered_bytes",
         Kind::Size,
         "384MiB",

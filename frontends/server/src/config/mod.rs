@@ -278,6 +278,7 @@ fn store_options(settings: &Settings, data: &Path) -> storage::StoreOptions {
     options.flush_tenant_bytes_min = count(settings, "storage.flush_tenant_bytes_min");
     options.flush_tenant_age_max = settings.duration("storage.flush_tenant_age_max");
     options.flush_tenants_min = count(settings, "storage.flush_tenants_min");
+    options.index_idle_max = settings.duration("storage.index_idle_max");
     options.buffered_bytes_max = count(settings, "storage.buffered_bytes");
     options.wal_segment_bytes = settings.number("storage.wal_segment_bytes");
     options.dedup_window = settings.duration("storage.dedup_window");

@@ -23,6 +23,7 @@ fn render(stats: &EngineStats, process: &ProcessStats) -> String {
     let mut out = Writer::default();
     ingest(&mut out, stats);
     store(&mut out, stats);
+    usage(&mut out, &stats.usage);
     catalog::catalog(&mut out, &stats.store.catalog);
     memory(&mut out, &stats.store.budget);
     objects(&mut out, stats);
@@ -115,6 +116,28 @@ fn store(out: &mut Writer, stats: &EngineStats) {
     out.gauge("siglake_series", "Metric series in the index.", store.series as f64);
     out.gauge("siglake_streams", "Log streams in the index.", store.streams as f64);
     compaction(out, store);
+}
+
+/// What tenants take: the hundred largest, so that labels are bounded.
+fn usage(out: &mut Writer, tenants: &[storage::TenantUsage]) {
+    type Read = fn(&storage::TenantUsage) -> u64;
+    let gauges: [(&str, &str, Read); 5] = [
+        ("siglake_tenant_segments", "Live segments of a tenant.", |of| of.segments),
+        ("siglake_tenant_segment_bytes", "Bytes of a tenant's live segments.", |of| {
+            of.segment_bytes
+        }),
+        ("siglake_tenant_memtable_bytes", "Bytes of a tenant's rows in memtables.", |of| {
+            of.memtable_bytes
+        }),
+        ("siglake_tenant_series", "Metric series of a tenant in memory.", |of| of.series),
+        ("siglake_tenant_streams", "Log streams of a tenant in memory.", |of| of.streams),
+    ];
+    for (name, help, read) in gauges {
+        out.family(name, Kind::Gauge, help);
+        for of in tenants {
+            out.sample(name, &[("tenant", of.tenant.as_ref())], read(of) as f64);
+        }
+    }
 }
 
 fn compaction(out: &mut Writer, store: &storage::StoreStats) {

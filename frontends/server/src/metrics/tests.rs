@@ -38,6 +38,11 @@ fn stats() -> EngineStats {
             inflight_bytes: 7,
         },
         store: storage::StoreStats { wal_sync_ns: 2_500_000_000, ..Default::default() },
+        usage: vec![storage::TenantUsage {
+            tenant: "t".into(),
+            segment_bytes: 77,
+            ..Default::default()
+        }],
         api: api::ApiStats { running: 1, languages: languages.into() },
     }
 }
@@ -52,6 +57,7 @@ fn rendered() -> String {
 fn samples_carry_their_values_and_labels() {
     let text = rendered();
     for line in [
+        "siglake_tenant_segment_bytes{tenant=\"t\"} 77",
         "siglake_ingest_rows_received_total{tenant=\"t\",signal=\"logs\"} 16",
         "siglake_ingest_rows_deduplicated_total{tenant=\"t\",signal=\"traces\"} 4",
         "siglake_ingest_requests_refused_total{kind=\"limit\"} 4",

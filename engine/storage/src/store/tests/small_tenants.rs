@@ -161,3 +161,45 @@ async fn a_wal_that_grows_while_everybody_waits_is_carried_on() {
     flush::flush(&store, false).await.unwrap();
     assert_eq!(store.live(Table::Logs).len(), 2);
 }
+
+#[tokio::test]
+async fn idle_tenants_cost_no_memory_until_they_are_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(options(dir.path())).await;
+    let hour = || store.shared.ahead_ms.fetch_add(61 * MINUTE_MS, Ordering::Relaxed);
+    let text = some_lines(0, 5);
+    for tenant in ["a", "b", "c"] {
+        write(&store, tenant, &text).await.unwrap();
+    }
+    // Rows that are only in memory keep their labels there.
+    assert_eq!(store.drop_idle_indexes(), 0);
+    hour();
+    assert_eq!(store.drop_idle_indexes(), 0);
+    store.flush().await.unwrap();
+    let in_use = store.snapshot("c");
+    assert_eq!(store.drop_idle_indexes(), 2);
+    drop(in_use);
+    assert_eq!(store.stats().series, 5);
+    hour();
+    store.ready("c").await.unwrap();
+    assert_eq!(store.drop_idle_indexes(), 0);
+    assert!(store.series("a").is_empty());
+    store.ready("a").await.unwrap();
+    assert_holds(&store, "a", std::slice::from_ref(&text)).await;
+    // Who writes is loaded first, so that labels are not stored again.
+    let frame = Frame {
+        tenant: "b".into(),
+        signal: Signal::Metrics,
+        encoding: 0,
+        received_ns: 1,
+        payload: Bytes::copy_from_slice(some_lines(5, 5).as_bytes()),
+        notes: Bytes::new(),
+        identity: None,
+    };
+    let batches = Lines.decode(&frame, &store.series("b"), &store.streams("b")).unwrap();
+    store.append(Write { frame, batches }).await.unwrap();
+    assert_holds(&store, "b", &[text.clone(), some_lines(5, 5)]).await;
+    assert_eq!(store.stats().series, 15);
+    store.flush().await.unwrap();
+    assert_holds(&store, "b", &[text, some_lines(5, 5)]).await;
+}
