@@ -164,7 +164,7 @@ impl Reader {
             .map(|(at, entry)| Selected { key: (entry.metric_id, entry.id), ordinal: at })
             .collect();
         selected.sort_unstable_by_key(|series| series.key);
-        let inputs = lower::inputs(&selected, self.range, &self.ctx, &self.held)?;
+        let inputs = lower::inputs(&selected, self.range, 0, &self.ctx, &self.held)?;
         let mut input = RawInput::open(&inputs, &self.ctx.task).map_err(from_datafusion)?;
         let mut found: Vec<Option<RawSeries>> = Vec::new();
         found.resize_with(entries.len(), || None);

@@ -36,7 +36,7 @@ pub(super) fn call(
             added: labels.iter().map(|matcher| matcher.label.clone()).collect(),
             keeps_lone: labels_ready.iter().all(|matcher| matcher.matches("")),
         });
-        let info = sample(selector, Kernel::NewestTime, true, ctx)?;
+        let info = sample(selector, Kernel::InfoTime, true, ctx)?;
         let mut arguments = node.arguments;
         let inputs = vec![series(arguments.swap_remove(0), grid, ctx)?, info];
         return Ok(Arc::new(InfoExec::new(inputs, matchers, grid.steps, Arc::clone(&ctx.roster))));

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::physical_plan::ExecutionPlan;
 use plan::Position;
 use plan::node::Scan;
-use schemas::model::{METRIC_NAME, NANOS_PER_MILLI, StepGrid, TimeRange};
+use schemas::model::{METRIC_NAME, NANOS_PER_MILLI, NANOS_PER_SECOND, StepGrid, TimeRange};
 use schemas::tables::{Table, columns};
 
 use super::{Context, from_datafusion};
@@ -25,6 +25,10 @@ use crate::operators::{
 use crate::roster::Identity;
 use crate::table::{Attributes, ScanRequest, filter_batches, scan};
 use crate::{Error, ErrorKind};
+
+/// How far before a range histograms are read: whether the first one within it continues its
+/// counter is told by the one before.
+const HINT_REACH_NS: i64 = 300 * NANOS_PER_SECOND;
 
 /// Ids that a predicate lists at most; with more, rows are told apart after decoding.
 const LISTED_IDS_MAX: usize = 256;
@@ -82,7 +86,8 @@ pub(crate) fn leaf(
     drop((entries, held));
     let held = ctx.memory.hold("samples");
     held.grow(selected.len() * size_of::<Selected>())?;
-    let SampleInputs { numbers, histograms } = inputs(&selected, selector.range, ctx, &held)?;
+    let SampleInputs { numbers, histograms } =
+        inputs(&selected, selector.range, HINT_REACH_NS, ctx, &held)?;
     let leaf = Leaf {
         selected,
         kernel,
@@ -103,19 +108,23 @@ pub(crate) struct SampleInputs {
     pub(crate) histograms: Vec<Arc<dyn ExecutionPlan>>,
 }
 
-/// The inputs that hold the samples of series, sorted by key, within a range.
+/// The inputs that hold the samples of series, sorted by key, within a range; histograms from
+/// `reach_ns` nanoseconds earlier on.
 pub(crate) fn inputs(
     selected: &[Selected],
     range: TimeRange,
+    reach_ns: i64,
     ctx: &Context,
     held: &Held,
 ) -> Result<SampleInputs, Error> {
-    let read = |table: Table, projection: &[usize]| match selected.is_empty() {
+    let read = |table: Table, projection: &[usize], range: TimeRange| match selected.is_empty() {
         true => Ok(Vec::new()),
         false => samples(table, projection, selected, range, ctx, held),
     };
-    let numbers = read(Table::MetricSamples, &PROJECTION)?;
-    let histograms = read(Table::MetricHistograms, &histogram_projection()?)?;
+    let numbers = read(Table::MetricSamples, &PROJECTION, range)?;
+    let start_ns = range.start_ns.saturating_sub(reach_ns);
+    let earlier = TimeRange { start_ns, ..range };
+    let histograms = read(Table::MetricHistograms, &histogram_projection()?, earlier)?;
     Ok(SampleInputs { numbers, histograms })
 }
 

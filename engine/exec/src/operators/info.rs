@@ -77,6 +77,7 @@ impl InfoExec {
                 collect(input, &context).await?.for_each(|tile| rows.add(tile.series, &tile))?;
             }
             let [base, info] = gathered;
+            work.check(&info)?;
             let mut output = TileBuilder::new(work.steps);
             for row in work.enrich(&base, &info)? {
                 push(&mut output, row);
@@ -91,6 +92,14 @@ impl InfoExec {
             Ok(())
         });
         Ok(builder.build())
+    }
+
+    /// Refuses info series that are no numbers.
+    fn check(&self, info: &Rows) -> Result<(), Error> {
+        let Some(row) = info.iter().find(|row| !row.histograms.is_empty()) else { return Ok(()) };
+        let labels = self.roster.labels(row.series);
+        let message = format!("this should be an info metric, with float samples: {labels}");
+        Err(Error::new(ErrorKind::Invalid, message))
     }
 
     fn enrich(&self, base: &Rows, info: &Rows) -> Result<Vec<Row>, Error> {

@@ -36,6 +36,8 @@ pub(crate) enum Kernel {
     Newest,
     /// The time of the newest sample, if it is not a stale marker.
     NewestTime,
+    /// The same of an info series, which has numbers only: what else it has comes out as it is.
+    InfoTime,
     /// A function of all samples but stale markers.
     Function(WindowFunction),
 }
@@ -56,7 +58,9 @@ impl Kernel {
         if scratch.histograms.is_empty() {
             match self {
                 Self::Newest => window::newest(samples, windows, output),
-                Self::NewestTime => window::newest_time(samples, windows, output),
+                Self::NewestTime | Self::InfoTime => {
+                    window::newest_time(samples, windows, output);
+                }
                 Self::Function(function) => window::evaluate(function, samples, windows, output),
             }
             return Findings::default();
@@ -66,6 +70,12 @@ impl Kernel {
         match self {
             Self::Newest => window::newest_mixed(mixed, windows, false, output, histograms),
             Self::NewestTime => window::newest_mixed(mixed, windows, true, output, histograms),
+            Self::InfoTime => {
+                window::newest_mixed(mixed, windows, false, output, histograms);
+                if histograms.is_empty() {
+                    window::newest_mixed(mixed, windows, true, output, histograms);
+                }
+            }
             Self::Function(function) => {
                 return window::evaluate_mixed(function, mixed, windows, output, histograms);
             }
