@@ -11,6 +11,7 @@ mod accounting;
 mod api;
 mod ask;
 mod attributes;
+mod backups;
 mod bucket;
 mod clients;
 mod conformance;
