@@ -24,6 +24,7 @@ pub mod output;
 mod pipeline;
 mod raw;
 mod roster;
+mod samples;
 mod session;
 mod spansets;
 mod sql;

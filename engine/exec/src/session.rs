@@ -34,6 +34,7 @@ use crate::memory::QueryMemory;
 use crate::operators::SeriesOutputExec;
 use crate::output::{OutputKind, QueryOutput, QueryStats};
 use crate::roster::Roster;
+use crate::samples::SampleCache;
 use crate::table::LAKE_URL;
 use crate::tenants::{LimitsOfTenants, Permit, Tenants};
 use crate::{Error, ErrorKind, Limits};
@@ -80,6 +81,7 @@ pub struct Session {
     permits: Arc<Semaphore>,
     /// Places in the queue for a permit.
     waiting: Semaphore,
+    samples: Arc<SampleCache>,
     /// Memory of the footers that the runtime caches.
     _footers: Reservation,
 }
@@ -110,10 +112,11 @@ impl Session {
             .with_runtime_env(Arc::clone(&runtime))
             .with_default_features()
             .build();
+        let samples = SampleCache::new(budget, limits.samples_cache_bytes_max);
         let permits = Arc::new(Semaphore::new(limits.concurrency_max));
         let waiting = Semaphore::new(limits.queue_max.min(Semaphore::MAX_PERMITS));
         let tenants = Tenants::default();
-        Ok(Self { store, limits, runtime, state, tenants, permits, waiting, _footers: footers })
+        Ok(Self { store, limits, runtime, state, tenants, permits, waiting, samples, _footers: footers })
     }
 
     /// What one query may use.
@@ -218,6 +221,7 @@ impl Session {
             stats: self.stats(tenant),
             annotations: Arc::default(),
             limits: self.tenants.within(tenant, &self.limits),
+            samples: Arc::clone(&self.samples),
             task: Arc::new(task),
             runtime,
             memory,

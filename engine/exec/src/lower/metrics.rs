@@ -31,11 +31,11 @@ use crate::{Error, ErrorKind};
 const HINT_REACH_NS: i64 = 300 * NANOS_PER_SECOND;
 
 /// Ids that a predicate lists at most; with more, rows are told apart after decoding.
-const LISTED_IDS_MAX: usize = 256;
+pub(super) const LISTED_IDS_MAX: usize = 256;
 
 /// Positions of `metric_id, series_id, time_ms, value, value_mantissa, value_exponent` in the
 /// samples table.
-const PROJECTION: [usize; 6] = [0, 1, 2, 3, 4, 5];
+pub(super) const PROJECTION: [usize; 6] = [0, 1, 2, 3, 4, 5];
 
 /// Where the windows of a metric leaf lie, in milliseconds.
 pub(crate) fn windows(
@@ -86,9 +86,15 @@ pub(crate) fn leaf(
     drop((entries, held));
     let held = ctx.memory.hold("samples");
     held.grow(selected.len() * size_of::<Selected>())?;
-    let SampleInputs { numbers, histograms } =
-        inputs(&selected, selector.range, HINT_REACH_NS, ctx, &held)?;
+    let range = selector.range;
+    let table = Table::MetricSamples;
+    let past = || segments(table, &PROJECTION, &selected, range, ctx);
+    let cached = super::cached::cached(&selected, range, ctx, past)?;
+    let mut numbers = if cached.is_some() { Vec::new() } else { past()? };
+    numbers.extend(memtable(table, &PROJECTION, &selected, range, ctx, &held)?);
+    let histograms = histograms(&selected, earlier(range, HINT_REACH_NS), ctx, &held)?;
     let leaf = Leaf {
+        cached,
         selected,
         kernel,
         windows,
@@ -117,15 +123,34 @@ pub(crate) fn inputs(
     ctx: &Context,
     held: &Held,
 ) -> Result<SampleInputs, Error> {
-    let read = |table: Table, projection: &[usize], range: TimeRange| match selected.is_empty() {
-        true => Ok(Vec::new()),
-        false => samples(table, projection, selected, range, ctx, held),
-    };
-    let numbers = read(Table::MetricSamples, &PROJECTION, range)?;
-    let start_ns = range.start_ns.saturating_sub(reach_ns);
-    let earlier = TimeRange { start_ns, ..range };
-    let histograms = read(Table::MetricHistograms, &histogram_projection()?, earlier)?;
+    let table = Table::MetricSamples;
+    let mut numbers = segments(table, &PROJECTION, selected, range, ctx)?;
+    numbers.extend(memtable(table, &PROJECTION, selected, range, ctx, held)?);
+    let histograms = histograms(selected, earlier(range, reach_ns), ctx, held)?;
     Ok(SampleInputs { numbers, histograms })
+}
+
+/// A range that begins earlier by so much.
+fn earlier(range: TimeRange, reach_ns: i64) -> TimeRange {
+    TimeRange { start_ns: range.start_ns.saturating_sub(reach_ns), ..range }
+}
+
+/// The inputs that hold native histograms.
+fn histograms(
+    selected: &[Selected],
+    range: TimeRange,
+    ctx: &Context,
+    held: &Held,
+) -> Result<Vec<Arc<dyn ExecutionPlan>>, Error> {
+    let table = Table::MetricHistograms;
+    let stored = ctx.snapshot.table(table);
+    if stored.segments.is_empty() && stored.batches.is_empty() {
+        return Ok(Vec::new());
+    }
+    let projection = histogram_projection()?;
+    let mut inputs = segments(table, &projection, selected, range, ctx)?;
+    inputs.extend(memtable(table, &projection, selected, range, ctx, held)?);
+    Ok(inputs)
 }
 
 /// Positions of the columns of histogram samples.
@@ -136,16 +161,18 @@ fn histogram_projection() -> Result<Vec<usize>, Error> {
     positions.map_err(|error| from_datafusion(error.into()))
 }
 
-/// Sorted inputs that hold the samples of the selected series: segments first, memtable last.
-fn samples(
+/// Sorted inputs that hold the samples of the selected series in segments.
+fn segments(
     table: Table,
     projection: &[usize],
     selected: &[Selected],
     range: TimeRange,
     ctx: &Context,
-    held: &Held,
 ) -> Result<Vec<Arc<dyn ExecutionPlan>>, Error> {
     let stored = ctx.snapshot.table(table);
+    if selected.is_empty() || stored.segments.is_empty() {
+        return Ok(Vec::new());
+    }
     let cut = stored
         .segments_in(&range)
         .iter()
@@ -159,15 +186,25 @@ fn samples(
         attributes: Attributes::default(),
     };
     let scanned = scan(request, &ctx.runtime, &ctx.stats).map_err(from_datafusion)?;
-    let mut inputs: Vec<Arc<dyn ExecutionPlan>> = scanned.segments.into_iter().collect();
-    if let Some(batch) =
-        buffered(&stored.batches, projection, selected, range, held).map_err(from_datafusion)?
-    {
-        let schema = batch.schema();
-        let memory = MemorySourceConfig::try_new_exec(&[vec![batch]], schema, None);
-        inputs.push(memory.map_err(from_datafusion)?);
-    }
-    Ok(inputs)
+    Ok(scanned.segments.into_iter().collect())
+}
+
+/// A sorted input that holds the samples of the selected series in the memtable, if there are any.
+fn memtable(
+    table: Table,
+    projection: &[usize],
+    selected: &[Selected],
+    range: TimeRange,
+    ctx: &Context,
+    held: &Held,
+) -> Result<Option<Arc<dyn ExecutionPlan>>, Error> {
+    let batches = &ctx.snapshot.table(table).batches;
+    let batch = buffered(batches, projection, selected, range, held).map_err(from_datafusion)?;
+    let Some(batch) = batch else { return Ok(None) };
+    let schema = batch.schema();
+    let memory = MemorySourceConfig::try_new_exec(&[vec![batch]], schema, None);
+    let memory = memory.map_err(from_datafusion)?;
+    Ok(Some(memory))
 }
 
 /// What Parquet can leave out: other metrics, other series if few are wanted, other times if
@@ -200,7 +237,7 @@ pub(super) fn one_of(column: &str, ids: &[i64]) -> Expr {
 }
 
 /// The first and last whole millisecond of a range.
-fn range_ms(range: &TimeRange) -> (i64, i64) {
+pub(super) fn range_ms(range: &TimeRange) -> (i64, i64) {
     let start = range.start_ns.saturating_add(NANOS_PER_MILLI - 1).div_euclid(NANOS_PER_MILLI);
     let end = range.end_ns.saturating_sub(1).div_euclid(NANOS_PER_MILLI);
     (start, end)
@@ -217,6 +254,9 @@ fn buffered(
 ) -> datafusion::error::Result<Option<RecordBatch>> {
     let wanted: HashSet<i64, ahash::RandomState> =
         selected.iter().map(|series| series.key.1).collect();
+    if selected.is_empty() || batches.is_empty() {
+        return Ok(None);
+    }
     let (start_ms, end_ms) = range_ms(&range);
     let kept = filter_batches(batches, projection, |batch| {
         let series = batch.column(1).as_primitive::<Int64Type>().values();

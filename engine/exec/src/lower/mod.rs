@@ -11,6 +11,7 @@
 //! child is in that plan. The context is read only. Our operators are physical: the label half of
 //! a query is decided here, and DataFusion's logical optimizer has nothing to add to the rest.
 
+mod cached;
 mod call;
 mod conditions;
 mod logs;
@@ -32,6 +33,7 @@ use crate::error::from_datafusion;
 use crate::memory::{Held, QueryMemory};
 use crate::output::QueryStats;
 use crate::roster::Roster;
+use crate::samples::SampleCache;
 use crate::{Annotations, Error, ErrorKind, Limits};
 
 pub(crate) use logs::stream_stats;
@@ -57,6 +59,8 @@ pub(crate) struct Context {
     pub(crate) runtime: Arc<RuntimeEnv>,
     /// What plans are executed with: the same pool, caches and stores.
     pub(crate) task: Arc<TaskContext>,
+    /// Samples that were decoded before.
+    pub(crate) samples: Arc<SampleCache>,
     /// The query's memory: the same pool.
     pub(crate) memory: QueryMemory,
 }

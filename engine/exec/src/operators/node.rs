@@ -29,7 +29,7 @@ pub(super) fn channel(schema: SchemaRef) -> RecordBatchReceiverStreamBuilder {
 }
 
 /// Runs one partition of `input` in a task of its own, so that inputs are decoded in parallel.
-pub(super) fn spawn(
+pub(crate) fn spawn(
     input: &Arc<dyn ExecutionPlan>,
     partition: usize,
     context: &Arc<TaskContext>,

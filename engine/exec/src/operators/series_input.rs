@@ -11,15 +11,15 @@ use futures::StreamExt;
 use crate::histogram::{Histogram, ResetHint, detect_reset};
 
 /// What tells series apart and orders them: `(metric_id, series_id)`.
-pub(super) type SeriesKey = (i64, i64);
+pub(crate) type SeriesKey = (i64, i64);
 
 /// Samples of one series from one or several inputs.
 #[derive(Debug, Default)]
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     /// Milliseconds.
-    pub(super) times: Vec<i64>,
+    pub(crate) times: Vec<i64>,
     /// One for each time.
-    pub(super) values: Vec<f64>,
+    pub(crate) values: Vec<f64>,
     /// Native histograms with their times, in milliseconds.
     pub(super) histograms: Vec<(i64, Histogram)>,
 }
@@ -119,9 +119,49 @@ impl Scratch {
     }
 }
 
+/// The rows of one series as they are stored.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    /// Milliseconds.
+    pub(crate) times: Vec<i64>,
+    /// Numbers, one for each time; empty if the rows are decimals.
+    pub(crate) values: Vec<f64>,
+    /// Mantissas, one for each time; empty if the rows are numbers.
+    pub(crate) mantissas: Vec<i64>,
+    exponent: i32,
+}
+
+impl Rows {
+    /// The exponent of all rows if they are decimals: the power of ten that divides mantissas.
+    pub(crate) fn exponent(&self) -> Option<i32> {
+        self.values.is_empty().then_some(self.exponent)
+    }
+
+    fn clear(&mut self) {
+        self.times.clear();
+        self.values.clear();
+        self.mantissas.clear();
+    }
+
+    fn add(&mut self, columns: &Columns, start: usize, end: usize) {
+        self.times.extend_from_slice(&columns.time.values()[start..end]);
+        if let Some(exponent) = columns.only_exponent(start, end)
+            && self.values.is_empty()
+            && (self.mantissas.is_empty() || self.exponent == exponent)
+        {
+            self.exponent = exponent;
+            self.mantissas.extend_from_slice(&columns.mantissa.values()[start..end]);
+            return;
+        }
+        let divisor = power_of_ten(self.exponent);
+        self.values.extend(self.mantissas.drain(..).map(|mantissa| mantissa as f64 / divisor));
+        columns.add_values(start, end, &mut self.values);
+    }
+}
+
 /// One input: batches of `metric_id, series_id, time_ms, value, value_mantissa, value_exponent`
 /// in this order.
-pub(super) struct SeriesInput {
+pub(crate) struct SeriesInput {
     stream: SendableRecordBatchStream,
     columns: Option<Columns>,
     position: usize,
@@ -147,10 +187,9 @@ impl Columns {
             values.extend_from_slice(&self.value.values()[start..end]);
             return;
         }
-        let mantissas = &self.mantissa.values()[start..end];
-        let exponents = &self.exponent.values()[start..end];
-        if self.mantissa.null_count() == 0 && exponents.iter().all(|other| *other == exponents[0]) {
-            let divisor = power_of_ten(exponents[0]);
+        if let Some(exponent) = self.only_exponent(start, end) {
+            let divisor = power_of_ten(exponent);
+            let mantissas = &self.mantissa.values()[start..end];
             values.extend(mantissas.iter().map(|mantissa| *mantissa as f64 / divisor));
             return;
         }
@@ -161,6 +200,26 @@ impl Columns {
                 self.value.value(row)
             });
         }
+    }
+
+    /// The exponent of some rows if all of them are decimals with the same one.
+    fn only_exponent(&self, start: usize, end: usize) -> Option<i32> {
+        let exponents = &self.exponent.values()[start..end];
+        let first = *exponents.first()?;
+        let decimal = match self.mantissa.nulls() {
+            None => true,
+            Some(nulls) => nulls.slice(start, end - start).null_count() == 0,
+        };
+        (decimal && exponents.iter().all(|other| *other == first)).then_some(first)
+    }
+
+    /// The end of the rows of `key`, which begin at `row`.
+    fn end_of(&self, row: usize, key: SeriesKey) -> usize {
+        let after = match key.1.checked_add(1) {
+            Some(series) => (key.0, series),
+            None => (key.0.saturating_add(1), i64::MIN),
+        };
+        self.seek(row, after)
     }
 
     /// The first row from `row` on whose key is not below `key`: doubling steps, then halving,
@@ -187,7 +246,7 @@ impl Columns {
 
 impl SeriesInput {
     /// An input that has read nothing yet.
-    pub(super) fn new(stream: SendableRecordBatchStream) -> Self {
+    pub(crate) fn new(stream: SendableRecordBatchStream) -> Self {
         Self { stream, columns: None, position: 0 }
     }
 
@@ -220,6 +279,20 @@ impl SeriesInput {
         }
     }
 
+    /// Reads all rows of the series that comes next; `None` at the end.
+    pub(crate) async fn next_rows(&mut self, rows: &mut Rows) -> Result<Option<SeriesKey>> {
+        rows.clear();
+        let Some(key) = self.key().await? else { return Ok(None) };
+        while self.key().await? == Some(key) {
+            if let Some(columns) = &self.columns {
+                let end = columns.end_of(self.position, key);
+                rows.add(columns, self.position, end);
+                self.position = end;
+            }
+        }
+        Ok(Some(key))
+    }
+
     /// Skips all rows whose key is below `key`.
     pub(super) async fn skip_to(&mut self, key: SeriesKey) -> Result<()> {
         while self.key().await?.is_some_and(|next| next < key) {
@@ -232,13 +305,9 @@ impl SeriesInput {
 
     /// Adds the rows of `key`, which must be the next ones, to `scratch`.
     pub(super) async fn take(&mut self, key: SeriesKey, scratch: &mut Scratch) -> Result<()> {
-        let after = (key.0, key.1.saturating_add(1));
         while self.key().await? == Some(key) {
             if let Some(columns) = &self.columns {
-                let mut end = columns.seek(self.position, after);
-                if key.1 == i64::MAX {
-                    end = columns.seek(self.position, (key.0.saturating_add(1), i64::MIN));
-                }
+                let end = columns.end_of(self.position, key);
                 scratch.times.extend_from_slice(&columns.time.values()[self.position..end]);
                 columns.add_values(self.position, end, &mut scratch.values);
                 self.position = end;
@@ -249,7 +318,7 @@ impl SeriesInput {
 }
 
 /// Exact up to 10^22, far above what is stored.
-fn power_of_ten(exponent: i32) -> f64 {
+pub(crate) fn power_of_ten(exponent: i32) -> f64 {
     10_f64.powi(exponent)
 }
 

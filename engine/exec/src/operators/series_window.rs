@@ -13,10 +13,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use arrow::record_batch::RecordBatch;
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
 use plan::node::WindowFunction;
+use tokio::sync::mpsc::Sender;
 
 use super::histogram_input::HistogramInput;
 use super::node::{channel, execution_plan, single_partition};
@@ -26,6 +28,7 @@ use crate::functions::window::{self, Findings, MixedSamples, Output, Samples, Wi
 use crate::histogram::Histogram;
 use crate::memory::Held;
 use crate::output::QueryStats;
+use crate::samples::{Cached, Loaded, Runs, cursors};
 use crate::tiles::{self, TileBuilder};
 use crate::{Error, ErrorKind};
 
@@ -122,6 +125,9 @@ pub(crate) struct Leaf {
     pub(crate) remarks: WindowRemarks,
     /// Memory of the selection and of rows that are not in segments.
     pub(crate) held: Held,
+    /// Samples that are numbers and in segments, if they are read through the cache: they come
+    /// before those of all inputs.
+    pub(crate) cached: Option<Cached>,
 }
 
 impl SeriesWindowExec {
@@ -141,11 +147,14 @@ impl SeriesWindowExec {
         Self { inputs, of_numbers, leaf: Arc::new(leaf), properties }
     }
 
+    /// With what fills the cache, if anything must, as the last one.
     fn inputs(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        self.inputs.iter().collect()
+        let fill = self.leaf.cached.as_ref().and_then(Cached::fill);
+        self.inputs.iter().chain(fill.map(|fill| &fill.missing)).collect()
     }
 
-    fn with_inputs(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
+    fn with_inputs(&self, mut inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
+        inputs.truncate(self.inputs.len());
         let properties = Arc::clone(&self.properties);
         let of_numbers = self.of_numbers;
         Self { inputs, of_numbers, leaf: Arc::clone(&self.leaf), properties }
@@ -153,65 +162,131 @@ impl SeriesWindowExec {
 
     fn describe(&self) -> String {
         let leaf = &self.leaf;
-        format!(
+        let text = format!(
             "{:?} over {} ms of {} series at {} steps",
             leaf.kernel,
             leaf.windows.range,
             leaf.selected.len(),
             leaf.windows.count
-        )
+        );
+        let Some((parts, found)) = leaf.cached.as_ref().map(Cached::counts) else { return text };
+        format!("{text}, {found} of {parts} decoded parts in memory")
     }
 
     fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let (numbers, histograms) = self.inputs.split_at(self.of_numbers);
-        let mut inputs = open(numbers, context, SeriesInput::new)?;
-        let mut histograms = open(histograms, context, HistogramInput::new)?;
-        let leaf = Arc::clone(&self.leaf);
+        let mut numbers = open(numbers, context, SeriesInput::new)?;
+        let histograms = open(histograms, context, HistogramInput::new)?;
+        let (leaf, context) = (Arc::clone(&self.leaf), Arc::clone(context));
         let mut builder = channel(self.schema());
         let sender = builder.tx();
         builder.spawn(async move {
-            let mut tiles = TileBuilder::new(u32::try_from(leaf.windows.count).unwrap_or(u32::MAX));
-            let mut scratch = Scratch::default();
-            let selected_bytes = leaf.held.bytes();
-            let mut samples_read = 0;
-            let mut doubts = leaf.remarks.doubts(leaf.kernel.function());
-            for selected in &leaf.selected {
-                scratch.clear();
-                for input in &mut inputs {
-                    input.skip_to(selected.key).await?;
-                    input.take(selected.key, &mut scratch).await?;
-                }
-                for input in &mut histograms {
-                    input.take(selected.key, &mut scratch).await?;
-                }
-                if scratch.is_empty() {
-                    continue;
-                }
-                leaf.held.resize(selected_bytes + scratch.bytes())?;
-                samples_read += scratch.len();
-                leaf.count(scratch.len(), samples_read)?;
-                scratch.settle();
-                let metric = selected.key.0;
-                let is_doubtful = doubts.concern(metric);
-                tiles.push_mixed(selected.ordinal, |values, valid, histograms| {
-                    let output = &mut Output { values, valid };
-                    let found = leaf.kernel.run(&mut scratch, &leaf.windows, output, histograms);
-                    leaf.remarks.findings(metric, found);
-                    if is_doubtful && output.valid.contains(&true) {
-                        doubts.confirm();
+            let mut parts = Vec::new();
+            if let Some(cached) = &leaf.cached {
+                match cached.load(&context).await? {
+                    Loaded::Parts(loaded) => parts = loaded,
+                    Loaded::Past => {
+                        let past = cached.fill().map_or(&[][..], |fill| &fill.past);
+                        numbers.splice(0..0, open(past, &context, SeriesInput::new)?);
                     }
-                });
-                if tiles.is_full() && sender.send(Ok(tiles.finish())).await.is_err() {
-                    return Ok(());
                 }
             }
-            if !tiles.is_empty() {
-                // A consumer that is gone wants no more batches.
-                let _ = sender.send(Ok(tiles.finish())).await;
-            }
-            Ok(())
+            let inputs = Inputs { parts, numbers, histograms };
+            leaf.run(inputs, &sender).await
         });
         Ok(builder.build())
+    }
+}
+
+/// Where the samples of each series are taken from, one after the other.
+struct Inputs {
+    parts: Vec<Vec<Arc<Runs>>>,
+    numbers: Vec<SeriesInput>,
+    histograms: Vec<HistogramInput>,
+}
+
+/// Samples after which other tasks get their turn.
+const SAMPLES_BETWEEN_YIELDS: usize = 1 << 20;
+
+impl Leaf {
+    async fn run(&self, mut inputs: Inputs, sender: &Sender<Result<RecordBatch>>) -> Result<()> {
+        let mut tiles = TileBuilder::new(u32::try_from(self.windows.count).unwrap_or(u32::MAX));
+        let mut scratch = Scratch::default();
+        let (mut samples_read, mut yield_at) = (0, SAMPLES_BETWEEN_YIELDS);
+        let mut doubts = self.remarks.doubts(self.kernel.function());
+        let mut held = HeldScratch { leaf: self, selected_bytes: self.held.bytes(), bytes: 0 };
+        let parts = std::mem::take(&mut inputs.parts);
+        let mut of_metric = (None, Vec::new());
+        for selected in &self.selected {
+            scratch.clear();
+            if let Some(cached) = &self.cached
+                && !parts.is_empty()
+            {
+                if of_metric.0 != Some(selected.key.0) {
+                    let place = cached.place(selected.key.0);
+                    let parts = place.map_or(&[][..], |place| parts[place].as_slice());
+                    of_metric = (Some(selected.key.0), cursors(parts));
+                }
+                for cursor in &mut of_metric.1 {
+                    cursor.take(selected.key.1, cached.range_ms(), &mut scratch);
+                }
+            }
+            for input in &mut inputs.numbers {
+                input.skip_to(selected.key).await?;
+                input.take(selected.key, &mut scratch).await?;
+            }
+            for input in &mut inputs.histograms {
+                input.take(selected.key, &mut scratch).await?;
+            }
+            if scratch.is_empty() {
+                continue;
+            }
+            held.hold(&scratch)?;
+            samples_read += scratch.len();
+            self.count(scratch.len(), samples_read)?;
+            scratch.settle();
+            let metric = selected.key.0;
+            let is_doubtful = doubts.concern(metric);
+            tiles.push_mixed(selected.ordinal, |values, valid, histograms| {
+                let output = &mut Output { values, valid };
+                let found = self.kernel.run(&mut scratch, &self.windows, output, histograms);
+                self.remarks.findings(metric, found);
+                if is_doubtful && output.valid.contains(&true) {
+                    doubts.confirm();
+                }
+            });
+            if tiles.is_full() && sender.send(Ok(tiles.finish())).await.is_err() {
+                return Ok(());
+            }
+            if samples_read >= yield_at {
+                yield_at = samples_read + SAMPLES_BETWEEN_YIELDS;
+                tokio::task::yield_now().await;
+            }
+        }
+        if !tiles.is_empty() {
+            // A consumer that is gone wants no more batches.
+            let _ = sender.send(Ok(tiles.finish())).await;
+        }
+        Ok(())
+    }
+}
+
+/// Memory of the samples of one series.
+struct HeldScratch<'a> {
+    leaf: &'a Leaf,
+    selected_bytes: usize,
+    bytes: usize,
+}
+
+impl HeldScratch<'_> {
+    /// Takes more if the samples take more than those before.
+    fn hold(&mut self, scratch: &Scratch) -> Result<(), Error> {
+        let bytes = scratch.bytes();
+        if bytes > self.bytes {
+            self.leaf.held.resize(self.selected_bytes + bytes)?;
+            self.bytes = bytes;
+        }
+        Ok(())
     }
 }
 

@@ -379,6 +379,7 @@ fn limits(settings: &Settings, data: &Path) -> exec::Limits {
     exec::Limits {
         memory_bytes_max: count(settings, "query.memory_bytes"),
         samples_max: count(settings, "query.samples_max"),
+        samples_cache_bytes_max: count(settings, "query.samples_cache_bytes"),
         series_max: count(settings, "query.series_max"),
         steps_max: steps_max(settings),
         timeout: settings.duration("query.timeout"),

@@ -38,6 +38,7 @@ fn defaults_are_those_of_the_crates_they_configure() {
     assert_eq!(config.storage.catalog, store.catalog);
     assert_eq!(config.limits.memory_bytes_max, limits.memory_bytes_max);
     assert_eq!(config.limits.samples_max, limits.samples_max);
+    assert_eq!(config.limits.samples_cache_bytes_max, limits.samples_cache_bytes_max);
     assert_eq!(config.limits.series_max, limits.series_max);
     assert_eq!(config.limits.steps_max, limits.steps_max);
     assert_eq!(config.limits.timeout, limits.timeout);

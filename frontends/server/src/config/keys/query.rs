@@ -76,6 +76,13 @@ pub(super) const KEYS: &[Key] = &[
          folder; 0: they fail instead.",
     ),
     key("query.samples_max", Kind::Count, "50000000", "Samples that one query may read."),
+    key(
+        "query.samples_cache_bytes",
+        Kind::Size,
+        "512MiB",
+        "Part of memory.cache that decoded samples of metrics may hold for the next query, at \
+         about 3 bytes a sample; 0 decodes segments every time.",
+    ),
     key("query.series_max", Kind::Count, "1000000", "Series that one selector may select."),
     key("query.steps_max", Kind::Count, "11000", "Steps of a range query."),
     key("query.timeout", Kind::Duration, "2m", "Time that one query may take."),
