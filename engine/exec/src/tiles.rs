@@ -23,8 +23,9 @@ use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef, UInt32Ty
 
 use crate::histogram::Histogram;
 
-/// Cells (series × steps) of a batch, at most; a batch has at least one series.
-const BATCH_CELLS_MAX: usize = 256 * 1024;
+/// Cells (series × steps) of a batch, about; a batch has at least one series. So few that a batch
+/// is still in the processor's cache when its consumer reads it.
+const BATCH_CELLS_MAX: usize = 32 * 1024;
 
 /// The schema of tiles of so many steps.
 pub(crate) fn schema(steps: u32) -> SchemaRef {
@@ -111,8 +112,10 @@ impl TileBuilder {
     /// The batch; the builder is empty afterwards.
     pub(crate) fn finish(&mut self) -> RecordBatch {
         let series = UInt32Array::from(std::mem::take(&mut self.series));
-        let valid = NullBuffer::from(std::mem::take(&mut self.valid));
-        let values = Float64Array::new(std::mem::take(&mut self.values).into(), Some(valid));
+        let valid = std::mem::take(&mut self.valid);
+        // Most tiles have a value at each step; then consumers need not ask.
+        let nulls = valid.contains(&false).then(|| NullBuffer::from(valid));
+        let values = Float64Array::new(std::mem::take(&mut self.values).into(), nulls);
         let DataType::FixedSizeList(item, size) = self.schema.field(1).data_type() else {
             unreachable!("the schema of tiles has a list")
         };
@@ -147,6 +150,11 @@ impl Tile<'_> {
     /// Whether there is a value at `step`.
     pub(crate) fn is_valid(&self, step: usize) -> bool {
         self.nulls.is_none_or(|nulls| nulls.is_valid(self.offset + step))
+    }
+
+    /// Whether there is known to be a value at every step.
+    pub(crate) fn is_full(&self) -> bool {
+        self.nulls.is_none()
     }
 
     /// The value at `step`, if there is one.

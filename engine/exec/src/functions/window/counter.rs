@@ -23,11 +23,7 @@ pub(super) fn extrapolated(
     let per_second = matches!(function, WindowFunction::Rate | WindowFunction::RateCounter);
     let lone = matches!(function, WindowFunction::RateCounter).then_some(0.0);
     let values = samples.values;
-    let resets: Vec<usize> = if counter {
-        (1..values.len()).filter(|at| values[*at] < values[at - 1]).collect()
-    } else {
-        Vec::new()
-    };
+    let resets = if counter { falls(values) } else { Vec::new() };
     let (mut first, mut last) = (0, 0);
     let range = windows.seconds(windows.range);
     windows.for_each(samples.times, |k, lo, hi, end| {
@@ -53,7 +49,27 @@ pub(super) fn extrapolated(
     });
 }
 
+/// Samples that are looked at together for falls, of which there are few.
+const FALLS_CHUNK: usize = 64;
+
+/// Positions of values below the one before, ascending.
+fn falls(values: &[f64]) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut start = 1;
+    while start < values.len() {
+        let end = (start + FALLS_CHUNK).min(values.len());
+        let pairs = values[start - 1..end - 1].iter().zip(&values[start..end]);
+        // Without a way out of the loop several pairs are compared at once.
+        if pairs.fold(false, |any, (before, value)| any | (value < before)) {
+            found.extend((start..end).filter(|at| values[*at] < values[at - 1]));
+        }
+        start = end;
+    }
+    found
+}
+
 /// How much longer the extrapolated stretch is than the sampled one.
+#[inline]
 pub(super) fn extrapolation(
     samples: Samples<'_>,
     windows: &Windows,

@@ -66,20 +66,45 @@ pub(crate) struct Windows {
     pub(crate) units_per_second: f64,
 }
 
+/// An edge of a window: the number of samples up to a time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Edge {
+    at: usize,
+    /// How far it moved the last time.
+    stride: usize,
+}
+
+impl Edge {
+    /// Moves on to `time`, not beyond `limit`.
+    #[inline]
+    fn move_to(&mut self, times: &[i64], time: i64, limit: usize) {
+        let guess = self.at + self.stride;
+        let is_reached = guess <= limit && (guess == 0 || times[guess - 1] <= time);
+        if is_reached && (guess == limit || times[guess] > time) {
+            self.at = guess;
+            return;
+        }
+        let before = self.at;
+        while self.at < limit && times[self.at] <= time {
+            self.at += 1;
+        }
+        self.stride = self.at - before;
+    }
+}
+
 impl Windows {
     /// Calls `window(k, lo, hi, end)` for every window `samples[lo..hi]`, in order.
+    ///
+    /// Samples mostly come at even distances, so each edge is first looked for as far on as it
+    /// moved the last time: then a window costs the same however many samples a step passes.
+    #[inline]
     fn for_each(&self, times: &[i64], mut window: impl FnMut(usize, usize, usize, i64)) {
-        let (mut lo, mut hi) = (0, 0);
+        let (mut lo, mut hi) = (Edge::default(), Edge::default());
         let mut end = self.first_end;
         for k in 0..self.count {
-            while hi < times.len() && times[hi] <= end {
-                hi += 1;
-            }
-            let start = end.saturating_sub(self.range);
-            while lo < hi && times[lo] <= start {
-                lo += 1;
-            }
-            window(k, lo, hi, end);
+            hi.move_to(times, end, times.len());
+            lo.move_to(times, end.saturating_sub(self.range), hi.at);
+            window(k, lo.at, hi.at, end);
             end = end.saturating_add(self.step);
         }
     }

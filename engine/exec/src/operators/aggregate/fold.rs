@@ -163,11 +163,19 @@ impl Fold {
     }
 
     fn each(&mut self, tile: &Tile<'_>, fold: impl Fn(u32, &mut f64, &mut f64, f64)) {
-        for step in 0..self.count.len() {
+        let state = self.count.iter_mut().zip(&mut self.first).zip(&mut self.second);
+        let cells = state.zip(tile.values);
+        if tile.is_full() {
+            for (((count, first), second), value) in cells {
+                *count += 1;
+                fold(*count, first, second, *value);
+            }
+            return;
+        }
+        for (step, (((count, first), second), value)) in cells.enumerate() {
             if tile.is_valid(step) {
-                self.count[step] += 1;
-                let (first, second) = (&mut self.first[step], &mut self.second[step]);
-                fold(self.count[step], first, second, tile.values[step]);
+                *count += 1;
+                fold(*count, first, second, *value);
             }
         }
     }

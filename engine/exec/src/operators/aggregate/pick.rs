@@ -18,6 +18,8 @@ use crate::{Error, ErrorKind};
 /// Values of one group: for each step the candidates with their series.
 pub(super) struct Pick {
     steps: Vec<Vec<Candidate>>,
+    /// What a value must be better than to be among the best of a step; `None` while anything is.
+    bars: Vec<Option<f64>>,
     histograms: Vec<Histogram>,
 }
 
@@ -29,13 +31,16 @@ struct Candidate {
     histogram: u32,
 }
 
+/// Candidates of a step that are not worth cutting.
+const CUT_MIN: usize = 16;
+
 /// No histogram.
 const NUMBER: u32 = u32::MAX;
 
 impl Pick {
     /// An empty state.
     pub(super) fn new(steps: usize) -> Self {
-        Self { steps: vec![Vec::new(); steps], histograms: Vec::new() }
+        Self { steps: vec![Vec::new(); steps], bars: vec![None; steps], histograms: Vec::new() }
     }
 
     /// Adds the values of a series; returns by how many bytes the state grew at most.
@@ -48,17 +53,32 @@ impl Pick {
     ) -> Result<usize, Error> {
         let mut added = 0;
         let grown = self.add_histograms(op, parameter, tile, told);
+        let is_top = matches!(op, AggregateOp::TopK);
+        let picks_best = is_top || matches!(op, AggregateOp::BottomK);
         for (step, candidates) in self.steps.iter_mut().enumerate() {
             let Some(value) = tile.get(step) else { continue };
-            candidates.push(Candidate { value, series: tile.series, histogram: NUMBER });
+            let candidate = Candidate { value, series: tile.series, histogram: NUMBER };
+            if !picks_best {
+                candidates.push(candidate);
+                added += 1;
+                continue;
+            }
+            let best = count(parameter[step])?;
+            // Once there were enough, the worst of the best tells most others to stay away.
+            if let Some(bar) = self.bars[step] {
+                let order = value.total_cmp(&bar);
+                let is_better = if is_top { order.is_gt() } else { order.is_lt() };
+                if value.is_nan() || !(is_better || bar.is_nan()) {
+                    continue;
+                }
+            }
+            candidates.push(candidate);
             added += 1;
-            let best = match op {
-                AggregateOp::TopK | AggregateOp::BottomK => count(parameter[step])?,
-                _ => continue,
-            };
             // Keep some slack, so that the candidates are cut once in a while, not each time.
-            if candidates.len() >= best.saturating_mul(2).max(64) {
+            if candidates.len() >= best.saturating_mul(2).max(CUT_MIN) {
                 keep_best(op, candidates, best);
+                let enough = best > 0 && candidates.len() == best;
+                self.bars[step] = candidates.last().filter(|_| enough).map(|worst| worst.value);
             }
         }
         Ok(added * size_of::<Candidate>() + grown)
