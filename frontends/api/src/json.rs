@@ -71,14 +71,44 @@ pub(crate) fn write_float(out: &mut String, value: f64) {
     } else if value.is_infinite() {
         out.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
     } else {
-        let mut buffer = ryu::Buffer::new();
-        let digits = buffer.format_finite(value);
-        if digits.contains('e') {
-            push(out, format_args!("{value}"));
-        } else {
-            out.push_str(digits.strip_suffix(".0").unwrap_or(digits));
+        write_finite(out, value);
+    }
+}
+
+/// Whole numbers below this are written digit by digit: most counters.
+const WHOLE_MAX: f64 = 1e15;
+
+fn write_finite(out: &mut String, value: f64) {
+    let magnitude = value.abs();
+    if magnitude < WHOLE_MAX && value.trunc() == value {
+        if value.is_sign_negative() {
+            out.push('-');
+        }
+        return write_whole(out, magnitude as u64);
+    }
+    let mut buffer = ryu::Buffer::new();
+    let digits = buffer.format_finite(value);
+    // Only far from one are there exponents.
+    if !(1e-4..1e15).contains(&magnitude) && digits.contains('e') {
+        push(out, format_args!("{value}"));
+    } else {
+        out.push_str(digits.strip_suffix(".0").unwrap_or(digits));
+    }
+}
+
+/// Appends a number in decimal digits.
+fn write_whole(out: &mut String, mut number: u64) {
+    let mut digits = [b'0'; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
         }
     }
+    out.push_str(std::str::from_utf8(&digits[at..]).expect("digits are ASCII"));
 }
 
 /// `1e+21`, `2.5e-07`: Go's exponents have a sign and at least two digits.

@@ -188,16 +188,22 @@ fn civil(days: i64) -> (i64, i64, i64) {
 /// The times of a grid's steps as [`write_seconds`] has them: every series repeats them.
 #[derive(Debug)]
 pub(crate) struct StepTexts {
+    /// Of each step `"],[1.5,"`: what stands in JSON between the value before and its own.
     text: String,
     /// Where the text of each step ends.
     ends: Vec<usize>,
 }
 
+const BEFORE_TIME: &str = "\"],[";
+const AFTER_TIME: &str = ",\"";
+
 impl StepTexts {
     pub(crate) fn new(grid: &StepGrid) -> Self {
         let (mut text, mut ends) = (String::new(), Vec::new());
         for time_ns in grid.iter() {
+            text.push_str(BEFORE_TIME);
             write_seconds(&mut text, time_ns);
+            text.push_str(AFTER_TIME);
             ends.push(text.len());
         }
         Self { text, ends }
@@ -205,10 +211,16 @@ impl StepTexts {
 
     /// The time of a step; empty if the grid has fewer.
     pub(crate) fn get(&self, step: usize) -> &str {
+        let around = self.between(step);
+        around.get(BEFORE_TIME.len()..around.len() - AFTER_TIME.len()).unwrap_or_default()
+    }
+
+    /// `"],[1.5,"`: the end of a value of a step before, and the time of a step of the grid.
+    pub(crate) fn between(&self, step: usize) -> &str {
         let start = if step == 0 { Some(&0) } else { self.ends.get(step - 1) };
         match (start, self.ends.get(step)) {
             (Some(start), Some(end)) => &self.text[*start..*end],
-            _ => "",
+            _ => "\"],[,\"",
         }
     }
 }

@@ -202,6 +202,9 @@ impl Encode for Results {
     }
 }
 
+/// Length of what ends a value and begins the next: `"],`.
+const END_LENGTH: usize = 3;
+
 /// The values of one series, one a step or null.
 struct Tile<'a> {
     values: &'a Float64Array,
@@ -231,19 +234,21 @@ impl<'a> Tile<'a> {
 
     /// `,"values":[[1.5,"2"],…]`: the values of all steps that have one.
     fn write_all(&self, out: &mut String, times: &StepTexts) {
-        out.push_str(",\"values\":[");
-        let mut is_first = true;
-        for (step, at) in (self.at..self.at + self.steps).enumerate() {
-            if self.values.is_null(at) {
+        let opening = ",\"values\":[";
+        out.push_str(opening);
+        let start = out.len();
+        let values = &self.values.values()[self.at..self.at + self.steps];
+        let nulls = self.values.nulls().filter(|nulls| nulls.null_count() > 0);
+        for (step, value) in values.iter().enumerate() {
+            if nulls.is_some_and(|nulls| nulls.is_null(self.at + step)) {
                 continue;
             }
-            if !is_first {
-                out.push(',');
-            }
-            is_first = false;
-            write_sample(out, times.get(step), self.values.value(at));
+            // What stands between two values is copied at once.
+            let between = times.between(step);
+            out.push_str(if out.len() == start { &between[END_LENGTH..] } else { between });
+            write_prometheus_float(out, *value);
         }
-        out.push(']');
+        out.push_str(if out.len() == start { "]" } else { "\"]]" });
     }
 }
 
