@@ -7,6 +7,7 @@ use schemas::model::Matcher;
 use crate::Error;
 use crate::syntax::ast::{Aggregate, Aggregator, Binary, Call, Expr, ExprKind, Selector, Unary};
 use crate::syntax::functions::Type;
+use crate::syntax::on_stack;
 
 /// Checks that the types of a query fit; returns the type of its result.
 pub(crate) fn check(text: &str, expr: &Expr) -> Result<Type, Error> {
@@ -44,7 +45,7 @@ impl Checker<'_> {
             ExprKind::Subquery(subquery) => self.subquery(&subquery.input, &expr.span),
             ExprKind::Paren(inner) => self.expr(inner),
             ExprKind::Unary(unary) => self.unary(unary, &expr.span),
-            ExprKind::Binary(binary) => self.binary(binary, &expr.span),
+            ExprKind::Binary(binary) => on_stack(|| self.binary(binary, &expr.span)),
             ExprKind::Aggregate(aggregate) => self.aggregate(aggregate),
             ExprKind::Call(call) => self.call(call, &expr.span),
         }

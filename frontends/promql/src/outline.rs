@@ -8,6 +8,7 @@ use crate::syntax::ast::{
     Aggregate, At, Binary, Call, Duration, Edge, Expr, ExprKind, Number, Selector, Shift, Subquery,
 };
 use crate::syntax::functions::{Signature, Type};
+use crate::syntax::on_stack;
 
 /// Part of the tree of a query: what JSON can say, and nothing else.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +61,7 @@ impl Writer<'_> {
                 ("op", text(if unary.negates { "-" } else { "+" })),
                 ("expr", self.expr(&unary.operand)?),
             ]),
-            ExprKind::Binary(binary) => self.binary(binary)?,
+            ExprKind::Binary(binary) => on_stack(|| self.binary(binary))?,
             ExprKind::Aggregate(aggregate) => self.aggregate(aggregate)?,
             ExprKind::Call(call) => self.call(call)?,
         })

@@ -4,6 +4,7 @@
 //! makes a second test of every query whose answer is known.
 
 use crate::syntax::ast::{At, Expr, ExprKind, Shift};
+use crate::syntax::on_stack;
 
 /// Functions whose answer depends on the evaluation time, whatever their selectors say.
 const TIMED: [&str; 15] = [
@@ -36,7 +37,9 @@ pub(crate) fn pin(expr: &mut Expr, at_ms: i64) -> bool {
         ExprKind::Subquery(subquery) => pin_shift(&mut subquery.shift, at_ms),
         ExprKind::Paren(inner) => pin(inner, at_ms),
         ExprKind::Unary(unary) => pin(&mut unary.operand, at_ms),
-        ExprKind::Binary(binary) => pin(&mut binary.left, at_ms) && pin(&mut binary.right, at_ms),
+        ExprKind::Binary(binary) => {
+            on_stack(|| pin(&mut binary.left, at_ms) && pin(&mut binary.right, at_ms))
+        }
         ExprKind::Aggregate(aggregate) => {
             let parameter = aggregate.parameter.as_mut();
             parameter.is_none_or(|parameter| pin(parameter, at_ms))

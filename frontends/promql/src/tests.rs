@@ -421,7 +421,9 @@ fn hostile() {
 fn deep_but_allowed() {
     let depth = syntax::DEPTH_MAX - 4;
     let texts = [
-        format!("a{}", " + a".repeat(depth)),
+        format!("a{}", " + a".repeat(syntax::HEIGHT_MAX - 4)),
+        format!("1{}", "+1".repeat(syntax::HEIGHT_MAX - 4)),
+        format!("a{}", " or a * 2".repeat(syntax::HEIGHT_MAX - 4)),
         format!("a{}", " ^ a".repeat(depth)),
         format!("{}a{}", "(".repeat(depth), ")".repeat(depth)),
         format!("{}a", "-".repeat(depth)),

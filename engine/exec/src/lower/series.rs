@@ -16,6 +16,10 @@ use crate::operators::{
 };
 use crate::{Error, ErrorKind};
 
+/// Stack that must be left to lower a node, and stack that is added if it is not.
+const STACK_LEFT_BYTES: usize = 256 * 1024;
+const STACK_ADDED_BYTES: usize = 1024 * 1024;
+
 /// Lowers a node whose shape is a vector or a scalar; tiles have the steps of `grid`.
 pub(crate) fn series(
     node: Node,
@@ -33,7 +37,10 @@ pub(crate) fn series(
         Node::Sample(node) => sample(&node, Kernel::Newest, true, ctx),
         Node::Window(node) => window(node, ctx),
         Node::Aggregate(node) => aggregate(node, grid, ctx),
-        Node::Binary(node) => binary(node, grid, ctx),
+        // Chains of operations are plans as deep as they are long.
+        Node::Binary(node) => {
+            stacker::maybe_grow(STACK_LEFT_BYTES, STACK_ADDED_BYTES, || binary(node, grid, ctx))
+        }
         Node::Call(node) => call::call(node, grid, ctx),
         Node::Number(number) => Ok(Arc::new(ConstantExec::new(Some(number), *grid, &ctx.roster)?)),
         Node::Time => Ok(Arc::new(ConstantExec::new(None, *grid, &ctx.roster)?)),

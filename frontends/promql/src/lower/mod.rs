@@ -37,6 +37,7 @@ use schemas::model::StepGrid;
 use crate::error::line_and_column;
 use crate::syntax::ast::{Expr, ExprKind, Unary};
 use crate::syntax::functions::Type;
+use crate::syntax::on_stack;
 use crate::{Error, Options};
 
 /// How many steps a subquery may have; one series of so many values takes 40 MB.
@@ -146,7 +147,7 @@ fn node(expr: Expr, context: Context<'_>) -> Result<Node, Error> {
         ExprKind::Selector(selector) => selector::sample(*selector, span, context),
         ExprKind::Paren(inner) => node(*inner, context),
         ExprKind::Unary(unary) => self::unary(*unary, context),
-        ExprKind::Binary(binary) => binary::binary(*binary, span, context),
+        ExprKind::Binary(binary) => on_stack(|| binary::binary(*binary, span, context)),
         ExprKind::Aggregate(aggregate) => aggregate::aggregate(*aggregate, span, context),
         ExprKind::Call(call) => call::call(*call, span, context),
         // The types were checked: these stand only where a function takes them apart.

@@ -15,7 +15,7 @@ pub(crate) struct Expr {
     pub(crate) kind: ExprKind,
     /// The bytes of the text it was read from.
     pub(crate) span: Range<usize>,
-    /// Nodes on the longest way down, this one included; at most `DEPTH_MAX`.
+    /// Nodes on the longest way down, this one included; at most `HEIGHT_MAX`.
     pub(crate) height: usize,
 }
 

@@ -9,6 +9,7 @@ use super::ast::{
     RangeSelector, Selector, Shift, Subquery,
 };
 use super::number::{write_duration, write_number};
+use super::on_stack;
 use super::quote::quote;
 
 /// The text of an expression.
@@ -34,7 +35,7 @@ fn write_expr(text: &mut String, expr: &Expr) {
             text.push(if unary.negates { '-' } else { '+' });
             write_expr(text, &unary.operand);
         }
-        ExprKind::Binary(binary) => write_binary(text, binary),
+        ExprKind::Binary(binary) => on_stack(|| write_binary(text, binary)),
         ExprKind::Aggregate(aggregate) => write_aggregate(text, aggregate),
         ExprKind::Call(call) => {
             text.push_str(call.function.name);

@@ -20,7 +20,7 @@ use super::ast::{
 use super::lexer::lex;
 use super::number::{parse_duration, parse_number};
 use super::token::{Token, TokenKind, describe, word_operator};
-use super::{DEPTH_MAX, QUERY_BYTES_MAX};
+use super::{DEPTH_MAX, HEIGHT_MAX, QUERY_BYTES_MAX};
 use crate::Error;
 
 /// The tree of a whole query.
@@ -146,8 +146,9 @@ impl<'a> Parser<'a> {
 
     /// A node over children of which the highest has `height`.
     fn node(&self, kind: ExprKind, span: Range<usize>, height: usize) -> Result<Expr, Error> {
-        if height >= DEPTH_MAX {
-            return Err(self.too_deep(span));
+        if height >= HEIGHT_MAX {
+            let message = format!("expression chains more than {HEIGHT_MAX} operators");
+            return Err(Error::limit(self.text, span, &message));
         }
         Ok(Expr { kind, span, height: height + 1 })
     }
