@@ -7,6 +7,9 @@ use serde_json::Value;
 /// Values may differ by this part of the greater one.
 const TOLERANCE: f64 = 1e-9;
 
+/// Series by their labels, each with seconds and values.
+type Series = BTreeMap<String, Vec<(f64, f64)>>;
+
 /// How two answers differ.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Difference {
@@ -18,8 +21,8 @@ pub(super) enum Difference {
     Value(f64),
 }
 
-/// Compares the `data` of two answers.
-pub(super) fn compare(ours: &Value, theirs: &Value) -> Difference {
+/// Compares the `data` of two answers, if `any_series` by the values at each step alone.
+pub(super) fn compare(ours: &Value, theirs: &Value, any_series: bool) -> Difference {
     if ours["result"].is_null() {
         return if names(ours) == names(theirs) {
             Difference::None(0.0)
@@ -27,7 +30,10 @@ pub(super) fn compare(ours: &Value, theirs: &Value) -> Difference {
             Difference::Shape
         };
     }
-    let (ours, theirs) = (series(ours), series(theirs));
+    let (mut ours, mut theirs) = (series(ours), series(theirs));
+    if any_series {
+        (ours, theirs) = (by_step(&ours), by_step(&theirs));
+    }
     if ours.len() != theirs.len() {
         return Difference::Shape;
     }
@@ -62,7 +68,7 @@ fn names(data: &Value) -> Vec<&str> {
 }
 
 /// Series by their labels as text, each with seconds and values.
-fn series(data: &Value) -> BTreeMap<String, Vec<(f64, f64)>> {
+fn series(data: &Value) -> Series {
     let result = data["result"].as_array();
     let mut series = BTreeMap::new();
     for one in result.into_iter().flatten() {
@@ -74,6 +80,16 @@ fn series(data: &Value) -> BTreeMap<String, Vec<(f64, f64)>> {
         series.insert(labels, points);
     }
     series
+}
+
+/// For each step, as text, its values in order.
+fn by_step(series: &Series) -> Series {
+    let mut steps = Series::new();
+    for (time, value) in series.values().flatten() {
+        steps.entry(format!("{time:.3}")).or_default().push((*time, *value));
+    }
+    steps.values_mut().for_each(|values| values.sort_by(|a, b| a.1.total_cmp(&b.1)));
+    steps
 }
 
 fn point(point: &Value) -> (f64, f64) {
