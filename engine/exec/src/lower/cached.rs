@@ -18,8 +18,9 @@ use crate::table::{Attributes, ScanRequest, open_segments};
 /// Parts (segments times metrics) of a query that are looked up at most.
 const PARTS_MAX: usize = 20_000;
 
-/// Bytes of a decoded sample, at most but for what its series takes.
-const SAMPLE_BYTES_MAX: usize = 12;
+/// Bytes of a decoded sample, about: a guess that keeps a question for few series from decoding
+/// what is far too much to be kept. Should it be too low, filling gives up.
+const SAMPLE_BYTES: usize = 4;
 
 /// The parts that hold the samples of series, sorted by key, within a range; `None` if they are
 /// better read past the cache, as `past` does, whose plans are made only if they may be needed.
@@ -59,7 +60,7 @@ pub(super) fn cached(
         }
         found.push(part);
     }
-    let is_sure_to_fit = missing_rows <= (cache.bytes_max() / SAMPLE_BYTES_MAX) as u64;
+    let is_sure_to_fit = missing_rows <= (cache.bytes_max() / SAMPLE_BYTES) as u64;
     if !is_sure_to_fit && (!may_fill || selected.len() <= LISTED_IDS_MAX) {
         return Ok(None);
     }
