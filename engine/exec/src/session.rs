@@ -116,7 +116,17 @@ impl Session {
         let permits = Arc::new(Semaphore::new(limits.concurrency_max));
         let waiting = Semaphore::new(limits.queue_max.min(Semaphore::MAX_PERMITS));
         let tenants = Tenants::default();
-        Ok(Self { store, limits, runtime, state, tenants, permits, waiting, samples, _footers: footers })
+        Ok(Self {
+            store,
+            limits,
+            runtime,
+            state,
+            tenants,
+            permits,
+            waiting,
+            samples,
+            _footers: footers,
+        })
     }
 
     /// What one query may use.
