@@ -95,5 +95,5 @@ fn missing_rows_of(
         filter: listed.then(|| one_of(columns::METRIC_ID, metrics)),
         attributes: Attributes::default(),
     };
-    open_segments(&request, segments, &ctx.runtime).map_err(from_datafusion)
+    open_segments(&request, segments, (&ctx.runtime, &ctx.stats)).map_err(from_datafusion)
 }

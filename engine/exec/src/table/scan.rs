@@ -106,11 +106,11 @@ pub(crate) fn scan(
 pub(crate) fn open_segments(
     request: &ScanRequest<'_>,
     segments: Vec<Arc<Segment>>,
-    runtime: &RuntimeEnv,
+    (runtime, stats): (&RuntimeEnv, &QueryStats),
 ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
     let layout = request.snapshot.layout(request.table);
     let reading = Reading { segments, way: Way::default() };
-    open(request, &layout, &reading, &request.projection, runtime)
+    open(request, &layout, &reading, &request.projection, (runtime, stats))
 }
 
 /// Segments and memtable as one plan, in no particular order.
