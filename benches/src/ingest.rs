@@ -38,15 +38,15 @@ pub(crate) async fn load(
     end_ns: u64,
 ) -> io::Result<Loaded> {
     let rows = args.rows.unwrap_or(signal.rows_default());
-    let mut loads = signal.generate(rows, args.seed, end_ns);
-    let mut loaded = Loaded {
-        rows: loads.iter().map(|load| load.rows).sum(),
-        request_bytes: loads.iter().map(|load| load.body.len() as u64).sum(),
-        ..Loaded::default()
-    };
+    let mut loads = signal.generate(rows, args.seed, end_ns).peekable();
+    let mut loaded = Loaded::default();
     let interval_ns = args.flush_minutes.max(1) * 60 * 1_000_000_000;
-    while !loads.is_empty() {
-        let interval = first_interval(&mut loads, interval_ns);
+    while let Some(first) = loads.peek() {
+        let end_ns = first.time_ns + interval_ns;
+        let interval: Vec<Load> =
+            std::iter::from_fn(|| loads.next_if(|load| load.time_ns < end_ns)).collect();
+        loaded.rows += interval.iter().map(|load| load.rows).sum::<u64>();
+        loaded.request_bytes += interval.iter().map(|load| load.body.len() as u64).sum::<u64>();
         let server = Server::start(folder, &args.set).await?;
         let sent = send(&server, signal, args, interval).await?;
         let usage = server.stop().await?;
@@ -58,14 +58,6 @@ pub(crate) async fn load(
             loaded.usage.peak_memory_bytes.max(usage.peak_memory_bytes);
     }
     Ok(loaded)
-}
-
-/// Takes the requests that begin within an interval of the first one.
-fn first_interval(loads: &mut Vec<Load>, interval_ns: u64) -> Vec<Load> {
-    let end_ns = loads[0].time_ns + interval_ns;
-    let rest = loads.iter().position(|load| load.time_ns >= end_ns).unwrap_or(loads.len());
-    let later = loads.split_off(rest);
-    std::mem::replace(loads, later)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]

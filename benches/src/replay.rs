@@ -86,10 +86,11 @@ fn report(
 async fn fill(server: &Server, args: &ReplayArgs) -> io::Result<(usize, u64, u64)> {
     let wanted = args.megabytes * 1_000_000;
     // How long a row is, is told by a few of them.
-    let few = args.signal.generate(20_000, 1, last_minute_ns());
+    let few: Vec<_> = args.signal.generate(20_000, 1, last_minute_ns()).collect();
     let row_bytes = few.iter().map(|load| body(&load.body, args.gzip).len()).sum::<usize>() as u64;
     let row_bytes = (row_bytes / few.iter().map(|load| load.rows).sum::<u64>()).max(1);
-    let loads = Arc::new(args.signal.generate(wanted / row_bytes, 7, last_minute_ns()));
+    let loads = args.signal.generate(wanted / row_bytes, 7, last_minute_ns());
+    let loads = Arc::new(loads.collect::<Vec<_>>());
     let inflated = loads.iter().map(|load| load.body.len() as u64).sum();
     let next = Arc::new(AtomicUsize::new(0));
     let mut clients = JoinSet::new();

@@ -48,26 +48,38 @@ const MESSAGES: [&str; 6] = [
     "background task finished",
 ];
 
-/// About `rows` records over the hour from `start_ns`.
-pub(super) fn generate(rows: u64, seed: u64, start_ns: u64) -> Vec<Load> {
+/// Requests that a pod serves at once.
+const SERVED_AT_ONCE: usize = 8;
+
+/// About `rows` records over the hour from `start_ns`, so many a request that is served.
+pub(super) fn generate(rows: u64, seed: u64, start_ns: u64, lines: u32) -> Vec<Load> {
     let mut rng = StdRng::seed_from_u64(seed);
     let batches = rows.div_ceil(BATCH);
     let span_ns = RANGE_NS / batches.max(1);
     let mut loads = Vec::new();
     for batch in 0..batches {
         let time_ns = start_ns + batch * span_ns;
-        let resource_logs = (0..RESOURCES).map(|_| resource(&mut rng, time_ns, span_ns)).collect();
+        let resource_logs =
+            (0..RESOURCES).map(|_| resource(&mut rng, time_ns, span_ns, lines)).collect();
         let body = ExportLogsServiceRequest { resource_logs }.encode_to_vec().into();
         loads.push(Load { time_ns, rows: BATCH, body });
     }
     loads
 }
 
-fn resource(rng: &mut StdRng, time_ns: u64, span_ns: u64) -> ResourceLogs {
+fn resource(rng: &mut StdRng, time_ns: u64, span_ns: u64, lines: u32) -> ResourceLogs {
     let service = SERVICES.choose(rng).copied().unwrap_or(SERVICES[0]);
     let count = BATCH / RESOURCES;
     let step_ns = span_ns / count;
-    let log_records = (0..count).map(|number| record(rng, time_ns + number * step_ns)).collect();
+    let mut served: Vec<Served> = (0..SERVED_AT_ONCE).map(|_| Served::new(rng)).collect();
+    let log_records = (0..count).map(|number| {
+        let one = rng.random_range(0..SERVED_AT_ONCE);
+        if rng.random_ratio(1, lines) {
+            served[one] = Served::new(rng);
+        }
+        record(rng, &served[one], time_ns + number * step_ns)
+    });
+    let log_records = log_records.collect();
     let scope = Some(scope("shop.logging"));
     ResourceLogs {
         resource: Some(pod(service, rng.random_range(0..PODS))),
@@ -76,16 +88,37 @@ fn resource(rng: &mut StdRng, time_ns: u64, span_ns: u64) -> ResourceLogs {
     }
 }
 
-fn record(rng: &mut StdRng, time_ns: u64) -> LogRecord {
-    let route = ROUTES.choose(rng).copied().unwrap_or(ROUTES[0]);
+/// A request being served.
+#[derive(Clone, Debug)]
+struct Served {
+    route: &'static str,
+    method: &'static str,
+    request: u64,
+    user: u32,
+    trace: u128,
+    span: u64,
+}
+
+impl Served {
+    fn new(rng: &mut StdRng) -> Self {
+        Self {
+            route: ROUTES.choose(rng).copied().unwrap_or(ROUTES[0]),
+            method: if rng.random_bool(0.7) { "GET" } else { "POST" },
+            request: rng.random(),
+            user: rng.random_range(0..50_000),
+            trace: rng.random(),
+            span: rng.random(),
+        }
+    }
+}
+
+fn record(rng: &mut StdRng, served: &Served, time_ns: u64) -> LogRecord {
+    let Served { route, method, request, user, trace, span } = served.clone();
     let message = MESSAGES.choose(rng).copied().unwrap_or(MESSAGES[0]);
     let failed = rng.random_ratio(2, 100);
     let status = if failed { 500 } else { 200 };
-    let method = if rng.random_bool(0.7) { "GET" } else { "POST" };
-    let (request, user) = (rng.random::<u64>(), rng.random_range(0..50_000));
     let duration_us = rng.random_range(200..400_000);
     let bytes = rng.random_range(120..90_000);
-    let (trace, span) = (rng.random::<u128>(), rng.random::<u64>());
     let cause = if rng.random_ratio(1, 100_000) { NEEDLE } else { "none" };
     let line = format!(
         "msg=\"{message}\" method={method} route={route} path=/api/v1/orders/{user} status={status} \

@@ -14,13 +14,13 @@ use super::otlp::{scope, text};
 use super::{Load, RANGE_NS, SECOND_NS};
 
 /// Machines; each is scraped as a whole.
-const HOSTS: u64 = 20;
+pub(super) const HOSTS: u64 = 20;
 
 /// Series of a machine.
-const HOST_SERIES: u64 = 500;
+pub(super) const HOST_SERIES: u64 = 500;
 
 /// Nanoseconds between two scrapes.
-const STEP_NS: u64 = 15 * SECOND_NS;
+pub(super) const STEP_NS: u64 = 15 * SECOND_NS;
 
 /// How the values of a metric move.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +63,8 @@ pub(super) fn generate(rows: u64, seed: u64, end_ns: u64) -> Vec<Load> {
     loads
 }
 
-fn request(host: u32, metrics: Vec<Metric>) -> ExportMetricsServiceRequest {
+/// What a collector sends of one machine.
+pub(super) fn request(host: u32, metrics: Vec<Metric>) -> ExportMetricsServiceRequest {
     let attributes = vec![
         text("service.name", "node-exporter"),
         text("service.instance.id", format!("host-{host:02}:9100")),

@@ -1,5 +1,6 @@
 //! Telemetry from a seed: an hour that ends now, as encoded OTLP requests in order of time.
 
+mod day;
 mod lines;
 mod logs;
 mod metrics;
@@ -22,12 +23,16 @@ const RANGE_NS: u64 = 3600 * SECOND_NS;
 /// What is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Signal {
+    /// 10,000 series of known motions every 15 s over a whole day, some scrapes late.
+    Day,
     /// JSON bodies of about 280 bytes with an id each and no attributes, 256 a request.
     Lines,
-    /// Lines of about 300 bytes with 12 attributes, 512 a request.
+    /// Lines of about 300 bytes with 12 attributes, 512 a request; each of a trace of its own.
     Logs,
     /// 10,000 series as of 20 node exporters, every 15 s.
     Metrics,
+    /// As `logs`, but what serves a request says four lines about it, as services do.
+    Requests,
     /// Traces of 10 spans with 11 attributes each, 50 traces a request.
     Spans,
 }
@@ -47,14 +52,22 @@ impl Signal {
     /// All signals, in the order they are measured in.
     pub(crate) const ALL: [Self; 3] = [Self::Logs, Self::Metrics, Self::Spans];
     /// All signals and what their layout is measured with besides.
-    pub(crate) const LAYOUTS: [Self; 4] = [Self::Lines, Self::Logs, Self::Metrics, Self::Spans];
+    pub(crate) const LAYOUTS: [Self; 6] =
+        [Self::Lines, Self::Logs, Self::Requests, Self::Metrics, Self::Day, Self::Spans];
 
     /// What the workload is, for a reader of the figures.
     pub(crate) fn describe(self) -> &'static str {
         match self {
+            Self::Day => {
+                "day: 10,000 series every 15 s, 70% Poisson counters, 20% seconds in hundredths, \
+                 10% gauges, 3% of scrapes 3-10 ms late"
+            }
             Self::Lines => "lines: ~280 B of JSON with a 16-byte id each, 40 streams",
             Self::Logs => "logs: ~300 B body, 12 attributes, 40 streams, 512 records a request",
             Self::Metrics => "metrics: 10,000 series of 20 hosts every 15 s, 500 samples a request",
+            Self::Requests => {
+                "requests: as logs, four lines on average with the same trace, span and request"
+            }
             Self::Spans => "spans: traces of 10 spans, 11 attributes a span, 500 spans a request",
         }
     }
@@ -62,8 +75,12 @@ impl Signal {
     /// Path of the OTLP service over gRPC.
     pub(crate) fn grpc_path(self) -> &'static str {
         match self {
-            Self::Lines | Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-            Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            Self::Lines | Self::Logs | Self::Requests => {
+                "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+            }
+            Self::Day | Self::Metrics => {
+                "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+            }
             Self::Spans => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
         }
     }
@@ -71,8 +88,8 @@ impl Signal {
     /// Path of the OTLP service over HTTP.
     pub(crate) fn http_path(self) -> &'static str {
         match self {
-            Self::Lines | Self::Logs => "/v1/logs",
-            Self::Metrics => "/v1/metrics",
+            Self::Lines | Self::Logs | Self::Requests => "/v1/logs",
+            Self::Day | Self::Metrics => "/v1/metrics",
             Self::Spans => "/v1/traces",
         }
     }
@@ -80,20 +97,30 @@ impl Signal {
     /// Rows of an hour unless asked otherwise.
     pub(crate) fn rows_default(self) -> u64 {
         match self {
-            Self::Lines | Self::Logs | Self::Spans => 500_000,
+            Self::Lines | Self::Logs | Self::Requests | Self::Spans => 500_000,
             Self::Metrics => 2_400_000,
+            Self::Day => 57_600_000,
         }
     }
 
-    /// About this many rows, spread over the hour that ends at `end_ns`.
-    pub(crate) fn generate(self, rows: u64, seed: u64, end_ns: u64) -> Vec<Load> {
+    /// About this many rows, spread over the hour (or the day) that ends at `end_ns`; those of
+    /// a day are made when they are taken.
+    pub(crate) fn generate(
+        self,
+        rows: u64,
+        seed: u64,
+        end_ns: u64,
+    ) -> Box<dyn Iterator<Item = Load> + Send> {
         let start_ns = end_ns - RANGE_NS;
-        match self {
+        let loads = match self {
+            Self::Day => return Box::new(day::generate(rows, seed, end_ns)),
             Self::Lines => lines::generate(rows, seed, start_ns),
-            Self::Logs => logs::generate(rows, seed, start_ns),
+            Self::Logs => logs::generate(rows, seed, start_ns, 1),
+            Self::Requests => logs::generate(rows, seed, start_ns, 4),
             Self::Metrics => metrics::generate(rows, seed, end_ns),
             Self::Spans => spans::generate(rows, seed, start_ns),
-        }
+        };
+        Box::new(loads.into_iter())
     }
 }
 

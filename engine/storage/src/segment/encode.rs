@@ -14,8 +14,10 @@ use crate::{Error, ErrorKind};
 
 /// False positives of the filters on trace ids: one in a hundred pages is read in vain.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
-/// zstd level of numbers; higher ones gain nothing.
-const NUMBERS_LEVEL: i32 = 1;
+/// zstd level of numbers that will be merged again; higher ones gain nothing.
+const FRESH_NUMBERS_LEVEL: i32 = 1;
+/// zstd level of numbers of a day: packed differences of counters lose another 3%, times a tenth.
+const SETTLED_NUMBERS_LEVEL: i32 = 9;
 /// zstd level of texts that will be merged again: JSON lines come out smaller at 1 than at 3 and 5
 /// (44.8, 46.3 and 45.3 bytes of 280), for less than half of the time.
 const FRESH_TEXTS_LEVEL: i32 = 1;
@@ -28,6 +30,12 @@ const SETTLED_LEVEL: u8 = 2;
 const LONG_RUN_ROWS: usize = 128;
 /// Bytes of a data page: large ones compress log bodies a third better than small ones.
 const PAGE_BYTES: usize = 1 << 20;
+/// Rows of a page of samples of a day. Scrapes give many series the same times, which is found
+/// only within a page: 0.14 bytes a sample with 20,000 rows, 0.10 with these. More would cost more
+/// to decode for one series than is gained.
+const SAMPLES_PAGE_ROWS: usize = 131_072;
+/// Bytes of a page of mantissas, some 20,000: they have nothing to share.
+const MANTISSAS_PAGE_BYTES: usize = 16 << 10;
 
 /// Bytes of an encoded row group, at most: what a writer holds in memory, and what a reader of
 /// one column of a remote object asks for at once.
@@ -44,6 +52,10 @@ pub(crate) struct Coding {
     pub(crate) mantissas: Encoding,
     /// zstd level of texts.
     texts_level: i32,
+    /// zstd level of numbers.
+    numbers_level: i32,
+    /// Whether this is a segment of a whole day.
+    settled: bool,
 }
 
 impl Coding {
@@ -54,6 +66,8 @@ impl Coding {
             row_group_bytes: ROW_GROUP_BYTES_MAX,
             mantissas: mantissa_encoding(table, rows),
             texts_level: FRESH_TEXTS_LEVEL,
+            numbers_level: FRESH_NUMBERS_LEVEL,
+            settled: false,
         }
     }
 
@@ -61,6 +75,8 @@ impl Coding {
     pub(crate) fn for_level(mut self, level: u8) -> Self {
         if level >= SETTLED_LEVEL {
             self.texts_level = SETTLED_TEXTS_LEVEL;
+            self.numbers_level = SETTLED_NUMBERS_LEVEL;
+            self.settled = true;
         }
         self
     }
@@ -88,7 +104,7 @@ pub(super) fn properties(
     schema: &Schema,
     coding: &Coding,
 ) -> Result<WriterProperties, ParquetError> {
-    let numbers = Compression::ZSTD(ZstdLevel::try_new(NUMBERS_LEVEL)?);
+    let numbers = Compression::ZSTD(ZstdLevel::try_new(coding.numbers_level)?);
     let texts = Compression::ZSTD(ZstdLevel::try_new(coding.texts_level)?);
     let mut sorting = Vec::new();
     for name in table.sort_key().columns {
@@ -104,6 +120,9 @@ pub(super) fn properties(
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_sorting_columns(Some(sorting))
         .set_created_by("siglake".to_owned());
+    if coding.settled && table == Table::MetricSamples {
+        builder = builder.set_data_page_row_count_limit(SAMPLES_PAGE_ROWS);
+    }
     for field in schema.fields() {
         let path = ColumnPath::from(field.name().as_str());
         builder = match field.data_type() {
@@ -120,6 +139,7 @@ pub(super) fn properties(
             }
             DataType::Int64 if field.name() == columns::VALUE_MANTISSA => builder
                 .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_data_page_size_limit(path.clone(), MANTISSAS_PAGE_BYTES)
                 .set_column_encoding(path, coding.mantissas),
             DataType::Int64 if is_gradual(field.name()) => builder
                 .set_column_dictionary_enabled(path.clone(), false)
