@@ -18,7 +18,7 @@ use crate::generate::{Load, Signal};
 use crate::server::Server;
 
 /// How long a client waits before it sends again what was refused for lack of room.
-const RETRY_AFTER: Duration = Duration::from_millis(20);
+pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(20);
 
 /// How requests are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -122,13 +122,20 @@ async fn client(
 
 /// One client's connection.
 #[derive(Debug)]
-enum Sink {
+pub(crate) enum Sink {
+    /// OTLP over gRPC.
     Grpc { channel: Channel, path: PathAndQuery },
+    /// OTLP over HTTP.
     Http { client: reqwest::Client, url: String },
 }
 
 impl Sink {
-    async fn open(server: &Server, signal: Signal, transport: Transport) -> io::Result<Self> {
+    /// Connects to a server.
+    pub(crate) async fn open(
+        server: &Server,
+        signal: Signal,
+        transport: Transport,
+    ) -> io::Result<Self> {
         match transport {
             Transport::Grpc => {
                 let channel = Channel::from_shared(server.url("")).map_err(io::Error::other)?;
@@ -143,7 +150,7 @@ impl Sink {
     }
 
     /// Whether the request was acknowledged; if not, it may be sent again later.
-    async fn send(&mut self, body: Bytes) -> io::Result<bool> {
+    pub(crate) async fn send(&mut self, body: Bytes) -> io::Result<bool> {
         match self {
             Self::Grpc { channel, path } => {
                 let mut grpc = tonic::client::Grpc::new(channel.clone());

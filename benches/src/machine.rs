@@ -19,6 +19,12 @@ pub(crate) fn peak_memory_bytes(pid: u32) -> Option<u64> {
     value(&status, "VmHWM").and_then(kib).map(|kib| kib << 10)
 }
 
+/// Resident memory of a process in bytes; `None` once it has gone.
+pub(crate) fn memory_bytes(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    value(&status, "VmRSS").and_then(kib).map(|kib| kib << 10)
+}
+
 /// CPU seconds of all children that have ended, user and system.
 pub(crate) fn children_cpu_seconds() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();

@@ -20,6 +20,7 @@ mod promql;
 mod query;
 mod replay;
 mod server;
+mod soak;
 
 use std::io::{self, Write};
 
@@ -67,6 +68,11 @@ enum Command {
     Replay {
         #[command(flatten)]
         replay: ReplayArgs,
+    },
+    /// Takes in, merges and asks for a while: whether memory stays flat and acknowledgements fast.
+    Soak {
+        #[command(flatten)]
+        args: soak::SoakArgs,
     },
     /// How long starts, plans and commits take on a table of very many segments.
     Catalog {
@@ -130,6 +136,7 @@ async fn main() -> io::Result<()> {
         }
         Command::Query { load, runs } => query::run(&mut out, &load, runs).await,
         Command::Replay { replay } => replay::run(&mut out, &replay).await,
+        Command::Soak { args } => soak::run(&mut out, &args).await,
         Command::Catalog { args } => catalog::run(&mut out, &args).await,
         Command::Promql { args } => promql::run(&mut out, &args).await,
         Command::All { load, runs } => {

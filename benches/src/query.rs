@@ -16,8 +16,9 @@ const WARM_UP: usize = 3;
 
 /// A question over HTTP.
 #[derive(Debug)]
-struct Question {
-    name: String,
+pub(crate) struct Question {
+    /// What is told of it.
+    pub(crate) name: String,
     path: &'static str,
     params: Vec<(&'static str, String)>,
 }
@@ -59,7 +60,12 @@ pub(crate) async fn run(out: &mut impl Write, args: &LoadArgs, runs: usize) -> i
     writeln!(out, "  peak memory while asking {} MB", usage.peak_memory_bytes / 1_000_000)
 }
 
-async fn ask(server: &Server, http: &reqwest::Client, question: &Question) -> io::Result<String> {
+/// The answer to a question; an error if it is refused.
+pub(crate) async fn ask(
+    server: &Server,
+    http: &reqwest::Client,
+    question: &Question,
+) -> io::Result<String> {
     let request = http.get(server.url(question.path)).query(&question.params);
     let answer = request.send().await.map_err(io::Error::other)?;
     let status = answer.status();
@@ -79,16 +85,7 @@ async fn questions(
     let start_s = end_s - 3600;
     let mut questions = metric_questions(start_s, end_s);
     questions.extend(log_questions(end_ns));
-    let search = |query: &str| Question {
-        name: format!("TraceQL {query}"),
-        path: "/tempo/api/search",
-        params: vec![
-            ("q", query.to_owned()),
-            ("limit", "20".to_owned()),
-            ("start", start_s.to_string()),
-            ("end", end_s.to_string()),
-        ],
-    };
+    let search = |query: &str| search(query, start_s, end_s);
     let failed = search("{ resource.service.name = \"payment\" && status = error }");
     let found: Value = serde_json::from_str(&ask(server, http, &failed).await?)?;
     let trace = found["traces"][0]["traceID"].as_str().unwrap_or_default();
@@ -115,18 +112,29 @@ async fn questions(
         "SELECT service_name, count(*) AS n FROM logs GROUP BY service_name ORDER BY n DESC",
         "SELECT name, avg(duration_nano) AS mean FROM spans GROUP BY name ORDER BY mean DESC",
     ] {
-        questions.push(Question {
-            name: format!("SQL {statement}"),
-            path: "/sql",
-            params: vec![("query", statement.to_owned())],
-        });
+        questions.push(sql(statement));
     }
     Ok(questions)
 }
 
-fn metric_questions(start_s: u64, end_s: u64) -> Vec<Question> {
-    let range = |query: &str| Question {
-        name: format!("PromQL {query}, 1 h in steps of 15 s"),
+/// A search of TraceQL.
+pub(crate) fn search(query: &str, start_s: u64, end_s: u64) -> Question {
+    Question {
+        name: format!("TraceQL {query}"),
+        path: "/tempo/api/search",
+        params: vec![
+            ("q", query.to_owned()),
+            ("limit", "20".to_owned()),
+            ("start", start_s.to_string()),
+            ("end", end_s.to_string()),
+        ],
+    }
+}
+
+/// A range query of PromQL in steps of 15 s.
+pub(crate) fn range(query: &str, start_s: u64, end_s: u64) -> Question {
+    Question {
+        name: format!("PromQL {query}, {} h in steps of 15 s", (end_s - start_s).div_ceil(3_600)),
         path: "/prometheus/api/v1/query_range",
         params: vec![
             ("query", query.to_owned()),
@@ -134,7 +142,20 @@ fn metric_questions(start_s: u64, end_s: u64) -> Vec<Question> {
             ("end", end_s.to_string()),
             ("step", "15".to_owned()),
         ],
-    };
+    }
+}
+
+/// A statement of SQL.
+pub(crate) fn sql(statement: &str) -> Question {
+    Question {
+        name: format!("SQL {statement}"),
+        path: "/sql",
+        params: vec![("query", statement.to_owned())],
+    }
+}
+
+fn metric_questions(start_s: u64, end_s: u64) -> Vec<Question> {
+    let range = |query: &str| range(query, start_s, end_s);
     let instant = |query: &str| Question {
         name: format!("PromQL {query}, instant"),
         path: "/prometheus/api/v1/query",
@@ -151,7 +172,8 @@ fn metric_questions(start_s: u64, end_s: u64) -> Vec<Question> {
     ]
 }
 
-fn log_questions(end_ns: u64) -> Vec<Question> {
+/// Questions of LogQL over the hour that ends then.
+pub(crate) fn log_questions(end_ns: u64) -> Vec<Question> {
     let start_ns = end_ns - 3600 * 1_000_000_000;
     let service = SERVICES[0];
     let queries = [

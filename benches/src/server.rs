@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::machine::{children_cpu_seconds, cpu_seconds, peak_memory_bytes};
+use crate::machine::{children_cpu_seconds, cpu_seconds, memory_bytes, peak_memory_bytes};
 
 /// How long it may take to answer `/ready`, or to flush and exit.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -89,6 +89,11 @@ impl Server {
     /// Most resident memory until now, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
         peak_memory_bytes(self.child.id()).unwrap_or(0)
+    }
+
+    /// Resident memory now, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        memory_bytes(self.child.id()).unwrap_or(0)
     }
 
     /// Ends it at once, as `kill -9` does.

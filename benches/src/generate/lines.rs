@@ -8,9 +8,9 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
+use super::Load;
 use super::logs::SERVICES;
 use super::otlp::{body, pod};
-use super::{Load, RANGE_NS};
 
 /// Records of a request, all of one stream.
 const BATCH: u64 = 256;
@@ -25,11 +25,11 @@ const MESSAGES: [&str; 5] = [
 
 const ROUTES: [&str; 5] = ["orders", "carts", "products", "payments", "shipments"];
 
-/// About `rows` records over the hour from `start_ns`.
-pub(super) fn generate(rows: u64, seed: u64, start_ns: u64) -> Vec<Load> {
+/// About `rows` records over so many nanoseconds from `start_ns`.
+pub(super) fn generate(rows: u64, seed: u64, start_ns: u64, range_ns: u64) -> Vec<Load> {
     let mut rng = StdRng::seed_from_u64(seed);
     let batches = rows.div_ceil(BATCH);
-    let span_ns = RANGE_NS / batches.max(1);
+    let span_ns = range_ns / batches.max(1);
     let mut loads = Vec::new();
     for batch in 0..batches {
         let time_ns = start_ns + batch * span_ns;

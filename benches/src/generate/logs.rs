@@ -7,8 +7,8 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
+use super::Load;
 use super::otlp::{body, int, pod, scope, text};
-use super::{Load, RANGE_NS};
 
 /// Services that log.
 pub(crate) const SERVICES: [&str; 10] = [
@@ -51,11 +51,17 @@ const MESSAGES: [&str; 6] = [
 /// Requests that a pod serves at once.
 const SERVED_AT_ONCE: usize = 8;
 
-/// About `rows` records over the hour from `start_ns`, so many a request that is served.
-pub(super) fn generate(rows: u64, seed: u64, start_ns: u64, lines: u32) -> Vec<Load> {
+/// About `rows` records over so many nanoseconds from `start_ns`, so many a request that is served.
+pub(super) fn generate(
+    rows: u64,
+    seed: u64,
+    start_ns: u64,
+    range_ns: u64,
+    lines: u32,
+) -> Vec<Load> {
     let mut rng = StdRng::seed_from_u64(seed);
     let batches = rows.div_ceil(BATCH);
-    let span_ns = RANGE_NS / batches.max(1);
+    let span_ns = range_ns / batches.max(1);
     let mut loads = Vec::new();
     for batch in 0..batches {
         let time_ns = start_ns + batch * span_ns;

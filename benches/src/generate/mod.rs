@@ -15,7 +15,7 @@ use clap::ValueEnum;
 pub(crate) use logs::{NEEDLE, SERVICES};
 
 /// Nanoseconds of a second.
-const SECOND_NS: u64 = 1_000_000_000;
+pub(crate) const SECOND_NS: u64 = 1_000_000_000;
 
 /// The span of time that data is spread over.
 const RANGE_NS: u64 = 3600 * SECOND_NS;
@@ -111,16 +111,30 @@ impl Signal {
         seed: u64,
         end_ns: u64,
     ) -> Box<dyn Iterator<Item = Load> + Send> {
-        let start_ns = end_ns - RANGE_NS;
         let loads = match self {
             Self::Day => return Box::new(day::generate(rows, seed, end_ns)),
-            Self::Lines => lines::generate(rows, seed, start_ns),
-            Self::Logs => logs::generate(rows, seed, start_ns, 1),
-            Self::Requests => logs::generate(rows, seed, start_ns, 4),
             Self::Metrics => metrics::generate(rows, seed, end_ns),
-            Self::Spans => spans::generate(rows, seed, start_ns),
+            _ => self.generate_within(rows, seed, end_ns - RANGE_NS, RANGE_NS),
         };
         Box::new(loads.into_iter())
+    }
+
+    /// About this many records or spans, spread over so many nanoseconds from `start_ns`; of
+    /// metrics, nothing.
+    pub(crate) fn generate_within(
+        self,
+        rows: u64,
+        seed: u64,
+        start_ns: u64,
+        range_ns: u64,
+    ) -> Vec<Load> {
+        match self {
+            Self::Day | Self::Metrics => Vec::new(),
+            Self::Lines => lines::generate(rows, seed, start_ns, range_ns),
+            Self::Logs => logs::generate(rows, seed, start_ns, range_ns, 1),
+            Self::Requests => logs::generate(rows, seed, start_ns, range_ns, 4),
+            Self::Spans => spans::generate(rows, seed, start_ns, range_ns),
+        }
     }
 }
 

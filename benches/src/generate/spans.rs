@@ -6,8 +6,8 @@ use prost::Message;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use super::Load;
 use super::otlp::{int, pod, scope, text};
-use super::{Load, RANGE_NS};
 
 /// Spans of a trace: service, name, kind, parent (an index into this table).
 const TRACE: [(&str, &str, i32, Option<usize>); 10] = [
@@ -28,12 +28,12 @@ const SERVICES: [&str; 4] = ["frontend", "checkout", "cart", "payment"];
 /// Traces of a request.
 const BATCH: u64 = 50;
 
-/// About `rows` spans over the hour from `start_ns`.
-pub(super) fn generate(rows: u64, seed: u64, start_ns: u64) -> Vec<Load> {
+/// About `rows` spans over so many nanoseconds from `start_ns`.
+pub(super) fn generate(rows: u64, seed: u64, start_ns: u64, range_ns: u64) -> Vec<Load> {
     let mut rng = StdRng::seed_from_u64(seed);
     let rows_per_batch = BATCH * 10;
     let batches = rows.div_ceil(rows_per_batch);
-    let span_ns = RANGE_NS / batches.max(1);
+    let span_ns = range_ns / batches.max(1);
     let mut loads = Vec::new();
     for batch in 0..batches {
         let time_ns = start_ns + batch * span_ns;
