@@ -75,7 +75,8 @@ pub(crate) async fn run(out: &mut impl Write, args: &SoakArgs) -> io::Result<()>
     let seen = Arc::new(Mutex::new(Seen::default()));
     let over = Arc::new(AtomicBool::new(false));
     let refused = Arc::new(AtomicU64::new(0));
-    let began = Instant::now();
+    // The first minute of each signal is made until then.
+    let began = Instant::now() + Duration::from_secs(5);
     let start_ns = last_minute_ns() - 3 * 3_600 * SECOND_NS;
 
     let mut senders = JoinSet::new();
@@ -121,20 +122,10 @@ async fn pace(
     due: mpsc::Sender<(Instant, Load)>,
     began: Instant,
 ) -> io::Result<()> {
-    let minute_ns = 60 * SECOND_NS;
-    let mut samples = signal
-        .generate(args.minutes * 4 * 10_000, 7, start_ns + args.minutes * minute_ns)
-        .peekable();
-    for minute in 0..args.minutes {
-        let from_ns = start_ns + minute * minute_ns;
-        let loads = match signal {
-            Signal::Day => {
-                let end_ns = from_ns + minute_ns;
-                std::iter::from_fn(|| samples.next_if(|load| load.time_ns < end_ns)).collect()
-            }
-            Signal::Spans => signal.generate_within(args.spans * 60, minute, from_ns, minute_ns),
-            _ => signal.generate_within(args.logs * 60, minute, from_ns, minute_ns),
-        };
+    // A minute is made while the one before is sent: making it takes seconds.
+    let (made, mut minutes) = mpsc::channel(1);
+    let maker = tokio::task::spawn_blocking(move || make(signal, &args, start_ns, &made));
+    while let Some(loads) = minutes.recv().await {
         for load in loads {
             let at = began + Duration::from_nanos(load.time_ns.saturating_sub(start_ns));
             tokio::time::sleep_until(at.into()).await;
@@ -143,7 +134,28 @@ async fn pace(
             }
         }
     }
-    Ok(())
+    maker.await.map_err(io::Error::other)
+}
+
+/// Makes the requests of each minute, as long as anybody wants them.
+fn make(signal: Signal, args: &SoakArgs, start_ns: u64, made: &mpsc::Sender<Vec<Load>>) {
+    let minute_ns = 60 * SECOND_NS;
+    let samples = args.minutes * 4 * 10_000;
+    let mut day = Signal::Day.generate(samples, 7, start_ns + args.minutes * minute_ns).peekable();
+    for minute in 0..args.minutes {
+        let from_ns = start_ns + minute * minute_ns;
+        let end_ns = from_ns + minute_ns;
+        let loads = match signal {
+            Signal::Day => {
+                std::iter::from_fn(|| day.next_if(|load| load.time_ns <= end_ns)).collect()
+            }
+            Signal::Spans => signal.generate_within(args.spans * 60, minute, from_ns, minute_ns),
+            _ => signal.generate_within(args.logs * 60, minute, from_ns, minute_ns),
+        };
+        if made.blocking_send(loads).is_err() {
+            return;
+        }
+    }
 }
 
 /// Sends what is due until nothing more comes.
