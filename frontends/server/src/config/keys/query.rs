@@ -106,6 +106,9 @@ pub(super) const KEYS: &[Key] = &[
         "5m",
         "How far back a sample counts for an instant selector of PromQL.",
     ),
+    key("query.log_records_max", Kind::Count, "5000", "Log records that a query may ask for."),
+    key("query.traces_max", Kind::Count, "10000", "Traces that a search may ask for."),
+    key("query.sql_rows_max", Kind::Count, "1000000", "Rows of a SQL answer in JSON or CSV."),
     key(
         "promql.delayed_name_removal",
         Kind::Switch,
@@ -114,7 +117,4 @@ pub(super) const KEYS: &[Key] = &[
          stands around them can group by it and take it into labels; Prometheus' feature \
          promql-delayed-name-removal.",
     ),
-    key("query.log_records_max", Kind::Count, "5000", "Log records that a query may ask for."),
-    key("query.traces_max", Kind::Count, "10000", "Traces that a search may ask for."),
-    key("query.sql_rows_max", Kind::Count, "1000000", "Rows of a SQL answer in JSON or CSV."),
 ];
