@@ -18,6 +18,7 @@ mod conformance;
 mod conformance_http;
 mod conformance_logql;
 mod crash;
+mod deltas;
 mod faults;
 mod grafana;
 mod lake;

@@ -13,7 +13,10 @@ const SETTINGS: [&str; 1] = ["ingest.past_max=100000d"];
 /// A request of remote write 2.0 with series as test files describe them, the i-th sample of each
 /// at `first_ms + i * interval_ms`.
 fn request(first_ms: i64, interval_ms: i64, lines: &[&str]) -> Vec<u8> {
-    let described = lines.iter().map(|line| series::parse(line).unwrap().unwrap());
+    let described = lines.iter().map(|line| match series::parse(line).unwrap() {
+        series::Line::Series(series) => series,
+        series::Line::Starts(_) => panic!("{line}: start times stand alone"),
+    });
     let described: Vec<series::Series> = described.collect();
     write_request::encode((first_ms, interval_ms), &described).unwrap().0
 }

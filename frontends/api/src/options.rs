@@ -27,6 +27,9 @@ pub struct ApiOptions {
     pub lookback: Duration,
     /// Whether functions of PromQL keep the metric name until the end of a query. Default: false.
     pub delayed_name_removal: bool,
+    /// Whether counters of PromQL are taken to begin at the start times sent with their samples.
+    /// Default: false, as in Prometheus.
+    pub promql_start_times: bool,
     /// Steps of a range query. Default 11,000, as in Prometheus and Loki.
     pub steps_max: u32,
     /// Bytes of a frame of a streamed remote read; a series with more has several. Default 1 MiB,
@@ -64,6 +67,7 @@ impl Default for ApiOptions {
             timeout: Duration::from_secs(120),
             lookback: Duration::from_secs(300),
             delayed_name_removal: false,
+            promql_start_times: false,
             steps_max: 11_000,
             read_frame_bytes_max: 1 << 20,
             log_records_default: 100,

@@ -41,15 +41,19 @@ pub struct Options {
     /// Whether functions keep the metric name until the end, so that what stands around them can
     /// group by it, match it and take it into labels; Prometheus' `promql-delayed-name-removal`.
     pub delayed_name_removal: bool,
+    /// Whether `rate`, `increase`, `irate` and `resets` take counters to begin at the start times
+    /// that came with their samples, as Prometheus does with `use-start-timestamps`.
+    pub start_times: bool,
 }
 
 impl Default for Options {
-    /// Five minutes and one minute, names dropped at once, as in Prometheus.
+    /// Five minutes and one minute, names dropped at once and no start times, as in Prometheus.
     fn default() -> Self {
         Self {
             lookback_ns: 300 * NANOS_PER_SECOND,
             subquery_step_ns: 60 * NANOS_PER_SECOND,
             delayed_name_removal: false,
+            start_times: false,
         }
     }
 }

@@ -163,8 +163,11 @@ impl Engine {
 
     /// The answer to a PromQL query at the steps of a grid.
     pub(super) async fn query(&self, text: &str, grid: StepGrid) -> Result<Answered, Refusal> {
-        let options =
-            Options { delayed_name_removal: self.delayed_name_removal, ..Options::default() };
+        let options = Options {
+            delayed_name_removal: self.delayed_name_removal,
+            start_times: true,
+            ..Options::default()
+        };
         let query = promql::query(text, grid, &options).map_err(|error| {
             let message = error.to_string();
             match error.kind() {
@@ -269,7 +272,7 @@ fn series_rows(interval_ms: i64, series: &[Series]) -> Result<TableBatch, BoxErr
 
 fn sample_rows(interval_ms: i64, series: &[Series]) -> Result<TableBatch, BoxError> {
     let (mut metrics, mut ids) = (Vec::new(), Vec::new());
-    let (mut times, mut values) = (Vec::new(), Vec::new());
+    let (mut times, mut values, mut starts) = (Vec::new(), Vec::new(), Vec::new());
     for described in series {
         let (metric, id) = (metric_id(&described.labels), described.labels.id());
         for (time_ms, item) in samples(interval_ms, described) {
@@ -278,6 +281,7 @@ fn sample_rows(interval_ms: i64, series: &[Series]) -> Result<TableBatch, BoxErr
             ids.push(id);
             times.push(time_ms);
             values.push(*value);
+            starts.push(described.start_ms(time_ms / interval_ms.max(1), time_ms));
         }
     }
     batch(
@@ -287,6 +291,7 @@ fn sample_rows(interval_ms: i64, series: &[Series]) -> Result<TableBatch, BoxErr
             (columns::SERIES_ID, Arc::new(Int64Array::from(ids))),
             (columns::TIME_MS, Arc::new(Int64Array::from(times))),
             (columns::VALUE, Arc::new(Float64Array::from(values))),
+            (columns::START_TIME_MS, Arc::new(Int64Array::from(starts))),
         ],
     )
 }
@@ -296,7 +301,8 @@ fn histogram_rows(interval_ms: i64, series: &[Series]) -> Result<TableBatch, Box
     for described in series {
         for (time_ms, item) in samples(interval_ms, described) {
             if let Item::Histogram(histogram, _) = item {
-                columns.push(&described.labels, time_ms, histogram);
+                let start_ms = described.start_ms(time_ms / interval_ms.max(1), time_ms);
+                columns.push(&described.labels, time_ms, start_ms, histogram);
             }
         }
     }

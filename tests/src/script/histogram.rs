@@ -103,7 +103,9 @@ pub(super) fn converted(series: &[Series]) -> Vec<Series> {
         }
     }
     let histograms = families.into_iter().filter(|(_, family)| !family.buckets.is_empty());
-    histograms.map(|(labels, family)| Series { labels, items: family.histograms() }).collect()
+    histograms
+        .map(|(labels, family)| Series { labels, items: family.histograms(), starts: Vec::new() })
+        .collect()
 }
 
 /// The series of a classic histogram.

@@ -21,6 +21,7 @@ pub(super) struct HistogramColumns {
     metrics: Vec<i64>,
     ids: Vec<i64>,
     times: Vec<i64>,
+    starts: Vec<Option<i64>>,
     counts: Vec<i64>,
     sums: Vec<f64>,
     scales: Vec<i32>,
@@ -60,10 +61,17 @@ impl SideColumns {
 
 impl HistogramColumns {
     /// Adds a sample.
-    pub(super) fn push(&mut self, labels: &Labels, time_ms: i64, histogram: &Histogram) {
+    pub(super) fn push(
+        &mut self,
+        labels: &Labels,
+        time_ms: i64,
+        start_ms: Option<i64>,
+        histogram: &Histogram,
+    ) {
         self.metrics.push(metric_id(labels));
         self.ids.push(labels.id());
         self.times.push(time_ms);
+        self.starts.push(start_ms);
         self.counts.push(histogram.count as i64);
         self.sums.push(histogram.sum);
         self.scales.push(histogram.schema);
@@ -97,6 +105,7 @@ impl HistogramColumns {
                 (columns::METRIC_ID, Arc::new(Int64Array::from(self.metrics))),
                 (columns::SERIES_ID, Arc::new(Int64Array::from(self.ids))),
                 (columns::TIME_MS, Arc::new(Int64Array::from(self.times))),
+                (columns::START_TIME_MS, Arc::new(Int64Array::from(self.starts))),
                 (columns::COUNT, Arc::new(Int64Array::from(self.counts))),
                 (columns::SUM, Arc::new(Float64Array::from(self.sums))),
                 (columns::SCALE, Arc::new(Int32Array::from(self.scales))),

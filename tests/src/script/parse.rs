@@ -6,7 +6,7 @@ use promql::Options;
 use regex::Regex;
 use schemas::model::StepGrid;
 
-use super::series::{self, Series};
+use super::series::{self, Line, Series};
 
 /// That of Prometheus' runner.
 const TOLERANCE: f64 = 1e-6;
@@ -196,8 +196,19 @@ pub(super) fn parse(text: &str) -> Vec<Command> {
 fn load(line: &str, body: &[&str]) -> Result<Action, String> {
     let found = LOAD.captures(line).ok_or("load without an interval")?;
     let mut series: Vec<Series> = Vec::new();
+    let mut starts = Vec::new();
     for line in body {
-        let Some(described) = series::parse(line)? else { continue };
+        let mut described = match series::parse(line)? {
+            Line::Series(described) => described,
+            Line::Starts(found) => {
+                starts = found;
+                continue;
+            }
+        };
+        described.starts = std::mem::take(&mut starts);
+        if !described.starts.is_empty() && described.starts.len() != described.items.len() {
+            return Err(format!("{line:?} has not as many samples as start times"));
+        }
         series.retain(|earlier| earlier.labels != described.labels);
         series.push(described);
     }
@@ -267,8 +278,10 @@ fn expectation(line: &str, eval: &mut Eval) -> Result<(), String> {
         }
     } else if let (Expected::Series(_), Some(value)) = (&eval.expected, number(line)) {
         eval.expected = Expected::Scalar(value);
-    } else if let Expected::Series(expected) = &mut eval.expected {
-        expected.extend(series::parse(line)?);
+    } else if let Expected::Series(expected) = &mut eval.expected
+        && let Line::Series(series) = series::parse(line)?
+    {
+        expected.push(series);
     }
     Ok(())
 }
@@ -278,7 +291,7 @@ fn compile(pattern: &str) -> Result<Regex, String> {
 }
 
 /// A duration in milliseconds.
-fn milliseconds(text: &str) -> Result<i64, String> {
+pub(super) fn milliseconds(text: &str) -> Result<i64, String> {
     let seconds = number(text).ok_or_else(|| format!("{text:?} is no duration"))?;
     Ok((seconds * 1_000.0).round() as i64)
 }

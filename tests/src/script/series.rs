@@ -29,16 +29,73 @@ pub(crate) struct Series {
     pub(crate) labels: Labels,
     /// In order.
     pub(crate) items: Vec<Item>,
+    /// Start times of the samples in milliseconds after them (mostly negative), `None` where not
+    /// known; empty if there are none.
+    pub(crate) starts: Vec<Option<i64>>,
 }
 
-/// Reads a description; `None` for one of start timestamps (`metric@st …`).
-pub(crate) fn parse(line: &str) -> Result<Option<Series>, String> {
+impl Series {
+    /// The start time of the sample at a place and a time, if it has one.
+    pub(crate) fn start_ms(&self, at: i64, time_ms: i64) -> Option<i64> {
+        let after = *self.starts.get(usize::try_from(at).ok()?)?;
+        after.map(|after| time_ms + after)
+    }
+}
+
+/// A line of a load.
+#[derive(Debug)]
+pub(crate) enum Line {
+    /// Samples.
+    Series(Series),
+    /// Start times of the samples that stand in the next line, as [`Series::starts`] has them.
+    Starts(Vec<Option<i64>>),
+}
+
+/// Reads a line of samples, or of their start times (`metric@st …`).
+pub(crate) fn parse(line: &str) -> Result<Line, String> {
     let end = labels_end(line);
     let (labels, rest) = line.split_at(end);
-    if rest.starts_with("@st") {
-        return Ok(None);
+    if let Some(starts) = rest.strip_prefix("@st") {
+        return Ok(Line::Starts(parse_starts(starts)?));
     }
-    Ok(Some(Series { labels: parse_labels(labels)?, items: parse_items(rest)? }))
+    let (labels, items) = (parse_labels(labels)?, parse_items(rest)?);
+    Ok(Line::Series(Series { labels, items, starts: Vec::new() }))
+}
+
+/// Reads durations: `_`, `_xN`, `<d>`, `<d>xN` and `<d>±<d>xN`, which stands for N + 1 of them.
+fn parse_starts(text: &str) -> Result<Vec<Option<i64>>, String> {
+    let mut starts = Vec::new();
+    for item in text.split_whitespace() {
+        push_starts(item, &mut starts).ok_or_else(|| format!("{item:?} is no start time"))?;
+    }
+    Ok(starts)
+}
+
+fn push_starts(item: &str, starts: &mut Vec<Option<i64>>) -> Option<()> {
+    let (item, times) = match item.split_once('x') {
+        Some((item, times)) => (item, Some(times.parse().ok().filter(|n| *n <= REPEATS_MAX)?)),
+        None => (item, None),
+    };
+    if item == "_" {
+        starts.extend(std::iter::repeat_n(None, times.unwrap_or(1)));
+        return Some(());
+    }
+    let second = item.char_indices().skip(1).find(|(_, c)| matches!(c, '+' | '-'));
+    let (first, step) = item.split_at(second.map_or(item.len(), |(at, _)| at));
+    let mut start = offset_ms(first)?;
+    let step = if step.is_empty() { 0 } else { offset_ms(step)? };
+    for _ in 0..=times.unwrap_or(0) {
+        starts.push(Some(start));
+        start += step;
+    }
+    Some(())
+}
+
+/// A duration with an optional sign, in milliseconds.
+fn offset_ms(text: &str) -> Option<i64> {
+    let unsigned = text.trim_start_matches(['+', '-']);
+    let ms = super::parse::milliseconds(unsigned).ok()?;
+    Some(if text.starts_with('-') { -ms } else { ms })
 }
 
 /// Where the labels end: after the braces, or at the first blank or `@` outside of them.

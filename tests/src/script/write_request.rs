@@ -113,8 +113,15 @@ pub(crate) fn encode(
             let time_ms = first_ms + interval_ms * at;
             match item {
                 Item::Omitted => {}
-                Item::Value(value) => samples.push(Sample { value: *value, time_ms, start_ms: 0 }),
-                Item::Histogram(found, _) => histograms.push(histogram(found, time_ms)),
+                Item::Value(value) => {
+                    let start_ms = described.start_ms(at, time_ms).unwrap_or(0);
+                    samples.push(Sample { value: *value, time_ms, start_ms });
+                }
+                Item::Histogram(found, _) => {
+                    let start_ms = described.start_ms(at, time_ms).unwrap_or(0);
+                    let sent = NativeHistogram { start_ms, ..histogram(found, time_ms) };
+                    histograms.push(sent);
+                }
             }
         }
         counts.samples += samples.len();

@@ -14,6 +14,7 @@ use plan::Position;
 use plan::node::Scan;
 use schemas::model::{METRIC_NAME, NANOS_PER_MILLI, NANOS_PER_SECOND, StepGrid, TimeRange};
 use schemas::tables::{Table, columns};
+use storage::SeriesEntry;
 
 use super::{Context, from_datafusion};
 use crate::annotations::Remarks;
@@ -36,6 +37,11 @@ pub(super) const LISTED_IDS_MAX: usize = 256;
 /// Positions of `metric_id, series_id, time_ms, value, value_mantissa, value_exponent` in the
 /// samples table.
 pub(super) const PROJECTION: [usize; 6] = [0, 1, 2, 3, 4, 5];
+/// Position of `start_time_ms` there.
+const START_POSITION: usize = 6;
+
+/// The temporality of series whose samples each hold only what is new since the one before.
+const DELTA: &str = "delta";
 
 /// Where the windows of a metric leaf lie, in milliseconds.
 pub(crate) fn windows(
@@ -71,6 +77,11 @@ pub(crate) fn leaf(
     let (entries, held) = ctx.resolve(&ctx.snapshot.series, &matchers, &selector.range)?;
     let mut selected = Vec::with_capacity(entries.len());
     let mut metrics: Vec<(i64, String)> = Vec::new();
+    let is_delta = |entry: &SeriesEntry| entry.info.temporality == DELTA;
+    let deltas: Vec<bool> = match entries.iter().any(is_delta) {
+        true => entries.iter().map(is_delta).collect(),
+        false => Vec::new(),
+    };
     for entry in &entries {
         let mut identity = Identity::plain(entry.labels.clone());
         if !keep_name {
@@ -85,18 +96,23 @@ pub(crate) fn leaf(
     let remarks = WindowRemarks::new(Remarks::new(&ctx.annotations, position), metrics);
     drop((entries, held));
     let held = ctx.memory.hold("samples");
-    held.grow(selected.len() * size_of::<Selected>())?;
+    held.grow(selected.len() * size_of::<Selected>() + deltas.len())?;
     let range = selector.range;
     let table = Table::MetricSamples;
-    let past = || segments(table, &PROJECTION, &selected, range, ctx);
-    let cached = super::cached::cached(&selected, range, ctx, past)?;
+    let starts = matches!(kernel, Kernel::Started(_));
+    let projection = number_projection(starts);
+    let past = || segments(table, &projection, &selected, range, ctx);
+    // What is cached is times and values.
+    let cached = if starts { None } else { super::cached::cached(&selected, range, ctx, past)? };
     let mut numbers = if cached.is_some() { Vec::new() } else { past()? };
-    numbers.extend(memtable(table, &PROJECTION, &selected, range, ctx, &held)?);
-    let histograms = histograms(&selected, earlier(range, HINT_REACH_NS), ctx, &held)?;
+    numbers.extend(memtable(table, &projection, &selected, range, ctx, &held)?);
+    let histograms = histograms(&selected, earlier(range, HINT_REACH_NS), starts, ctx, &held)?;
     let leaf = Leaf {
         cached,
         selected,
+        delta_kernel: kernel.for_deltas(),
         kernel,
+        deltas,
         windows,
         samples_max: ctx.limits.samples_max,
         stats: Arc::clone(&ctx.stats),
@@ -126,7 +142,7 @@ pub(crate) fn inputs(
     let table = Table::MetricSamples;
     let mut numbers = segments(table, &PROJECTION, selected, range, ctx)?;
     numbers.extend(memtable(table, &PROJECTION, selected, range, ctx, held)?);
-    let histograms = histograms(selected, earlier(range, reach_ns), ctx, held)?;
+    let histograms = histograms(selected, earlier(range, reach_ns), false, ctx, held)?;
     Ok(SampleInputs { numbers, histograms })
 }
 
@@ -135,10 +151,11 @@ fn earlier(range: TimeRange, reach_ns: i64) -> TimeRange {
     TimeRange { start_ns: range.start_ns.saturating_sub(reach_ns), ..range }
 }
 
-/// The inputs that hold native histograms.
+/// The inputs that hold native histograms, with their start times if they are wanted.
 fn histograms(
     selected: &[Selected],
     range: TimeRange,
+    starts: bool,
     ctx: &Context,
     held: &Held,
 ) -> Result<Vec<Arc<dyn ExecutionPlan>>, Error> {
@@ -147,17 +164,26 @@ fn histograms(
     if stored.segments.is_empty() && stored.batches.is_empty() {
         return Ok(Vec::new());
     }
-    let projection = histogram_projection()?;
+    let projection = histogram_projection(starts)?;
     let mut inputs = segments(table, &projection, selected, range, ctx)?;
     inputs.extend(memtable(table, &projection, selected, range, ctx, held)?);
     Ok(inputs)
 }
 
-/// Positions of the columns of histogram samples.
-fn histogram_projection() -> Result<Vec<usize>, Error> {
+/// Positions of the columns of samples, start times last if they are wanted.
+fn number_projection(starts: bool) -> Vec<usize> {
+    PROJECTION.into_iter().chain(starts.then_some(START_POSITION)).collect()
+}
+
+/// Positions of the columns of histogram samples, start times last if they are wanted.
+fn histogram_projection(starts: bool) -> Result<Vec<usize>, Error> {
     let schema = Table::MetricHistograms.schema();
     let position = |name: &&str| schema.index_of(name);
-    let positions = HISTOGRAM_COLUMNS.iter().map(position).collect::<Result<_, _>>();
+    let positions = HISTOGRAM_COLUMNS
+        .iter()
+        .chain(starts.then_some(&columns::START_TIME_MS))
+        .map(position)
+        .collect::<Result<_, _>>();
     positions.map_err(|error| from_datafusion(error.into()))
 }
 

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use datafusion::physical_plan::ExecutionPlan;
-use plan::node::{Aggregate, AggregatePlaces, Binary, Sample, Window, WindowFunction};
+use plan::node::{Aggregate, AggregatePlaces, Binary, Edges, Sample, Window, WindowFunction};
 use plan::{Node, Position, Shape};
-use schemas::model::{Signal, StepGrid};
+use schemas::model::{NANOS_PER_MILLI, Signal, StepGrid};
 
 use super::metrics::{leaf, windows};
 use super::{Context, call, impossible};
 use crate::annotations::Remarks;
+use crate::functions::window::Reach;
 use crate::operators::{
     AggregateExec, AggregateRemarks, Aggregation, BinaryExec, ConstantExec, Kernel, Operands,
     Operation, TileWindow, TileWindowExec,
@@ -34,7 +35,10 @@ pub(crate) fn series(
         return Err(Error::new(ErrorKind::Limit, message));
     }
     match node {
-        Node::Sample(node) => sample(&node, Kernel::Newest, true, ctx),
+        Node::Sample(node) => {
+            let kernel = if node.smoothed { Kernel::Smoothed } else { Kernel::Newest };
+            sample(&node, kernel, true, ctx)
+        }
         Node::Window(node) => window(node, ctx),
         Node::Aggregate(node) => aggregate(node, grid, ctx),
         // Chains of operations are plans as deep as they are long.
@@ -61,7 +65,7 @@ pub(super) fn sample(
         return Err(impossible("a sample of something else than a scan"));
     };
     let windows = windows(&node.grid, node.lookback_ns, node.offset_ns, node.at_ns);
-    leaf(scan, kernel, windows, keep_name, None, ctx)
+    leaf(scan, kernel, windows, keep_name, node.position, ctx)
 }
 
 fn window(node: Window, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> {
@@ -78,7 +82,7 @@ fn window(node: Window, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> 
                 return Err(impossible("a window over something else than a scan"));
             };
             let windows = windows(&grid, node.range_ns, node.offset_ns, node.at_ns);
-            let kernel = Kernel::Function(node.function);
+            let kernel = kernel(node.function, node.edges, node.start_times);
             leaf(scan, kernel, windows, node.keep_name, node.position, ctx)
         }
         Shape::Rows(Signal::Logs) => super::logs::window(node, ctx),
@@ -98,6 +102,19 @@ fn window(node: Window, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> 
             Ok(Arc::new(TileWindowExec::new(input, work, Arc::clone(&ctx.roster))))
         }
         _ => Err(impossible("a window over spans")),
+    }
+}
+
+fn kernel(function: WindowFunction, edges: Edges, start_times: bool) -> Kernel {
+    let reach = |lookback_ns: i64, smoothed: bool| Reach {
+        lookback: lookback_ns / NANOS_PER_MILLI,
+        smoothed,
+    };
+    match edges {
+        Edges::Plain if start_times => Kernel::Started(function),
+        Edges::Plain => Kernel::Function(function),
+        Edges::Anchored { lookback_ns } => Kernel::Edged(function, reach(lookback_ns, false)),
+        Edges::Smoothed { lookback_ns } => Kernel::Edged(function, reach(lookback_ns, true)),
     }
 }
 

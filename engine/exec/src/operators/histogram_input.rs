@@ -12,7 +12,7 @@ use crate::functions::window::STALE_NAN_BITS;
 use crate::histogram::{Bucket, CUSTOM_BOUNDS, Histogram};
 use crate::tiles::histograms::hint;
 
-/// The columns that an input has, in this order.
+/// The columns that an input has, in this order; `start_time_ms` may follow.
 pub(crate) const HISTOGRAM_COLUMNS: [&str; 16] = [
     columns::METRIC_ID,
     columns::SERIES_ID,
@@ -64,6 +64,13 @@ impl HistogramInput {
                     if found == key {
                         let time_ms = ids(2).value(self.row);
                         scratch.histograms.push((time_ms, read(batch, self.row)));
+                        if let Some(starts) = batch.columns().get(HISTOGRAM_COLUMNS.len()) {
+                            let starts = starts.as_primitive::<Int64Type>();
+                            if starts.is_valid(self.row) {
+                                let start = (time_ms, starts.value(self.row));
+                                scratch.histogram_starts.push(start);
+                            }
+                        }
                     }
                     self.row += 1;
                 }

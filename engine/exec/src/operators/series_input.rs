@@ -20,8 +20,13 @@ pub(crate) struct Scratch {
     pub(crate) times: Vec<i64>,
     /// One for each time.
     pub(crate) values: Vec<f64>,
+    /// Start times, in milliseconds, 0 where none is known: one for each time, or none at all
+    /// where they are not read.
+    pub(super) starts: Vec<i64>,
     /// Native histograms with their times, in milliseconds.
     pub(super) histograms: Vec<(i64, Histogram)>,
+    /// Times of histograms with their start times, if those are read.
+    pub(super) histogram_starts: Vec<(i64, i64)>,
 }
 
 impl Scratch {
@@ -29,7 +34,9 @@ impl Scratch {
     pub(super) fn clear(&mut self) {
         self.times.clear();
         self.values.clear();
+        self.starts.clear();
         self.histograms.clear();
+        self.histogram_starts.clear();
     }
 
     /// Whether there is no sample.
@@ -44,11 +51,12 @@ impl Scratch {
 
     /// Memory of the samples, sorting them included.
     pub(super) fn bytes(&self) -> usize {
-        let numbers =
-            self.times.capacity() * size_of::<i64>() + self.values.capacity() * size_of::<f64>();
+        let times = self.times.capacity() + self.starts.capacity();
+        let numbers = times * size_of::<i64>() + self.values.capacity() * size_of::<f64>();
         let histograms: usize =
             self.histograms.iter().map(|(_, histogram)| histogram.memory_bytes()).sum();
-        2 * (numbers + histograms)
+        let starts = self.histogram_starts.capacity() * size_of::<(i64, i64)>();
+        2 * (numbers + histograms + starts)
     }
 
     /// Puts the samples in order of time; of several with one time the one read last stays.
@@ -64,16 +72,20 @@ impl Scratch {
         order.sort_by_key(|at| self.times[*at]);
         let mut times = Vec::with_capacity(order.len());
         let mut values: Vec<f64> = Vec::with_capacity(order.len());
+        let mut starts: Vec<i64> = Vec::with_capacity(self.starts.len());
         for at in order {
             if times.last() == Some(&self.times[at]) {
                 values.pop();
                 times.pop();
+                starts.pop();
             }
             times.push(self.times[at]);
             values.push(self.values[at]);
+            starts.extend(self.starts.get(at));
         }
         self.times = times;
         self.values = values;
+        self.starts = starts;
     }
 
     fn settle_histograms(&mut self) {
@@ -82,13 +94,9 @@ impl Scratch {
         }
         // Stable, and the kept one is overwritten by the one read later.
         self.histograms.sort_by_key(|sample| sample.0);
-        self.histograms.dedup_by(|later, kept| {
-            let is_same = later.0 == kept.0;
-            if is_same {
-                std::mem::swap(later, kept);
-            }
-            is_same
-        });
+        keep_later(&mut self.histograms);
+        self.histogram_starts.sort_by_key(|sample| sample.0);
+        keep_later(&mut self.histogram_starts);
         // Found out once, not in every window that a sample is in.
         for at in 1..self.histograms.len() {
             let (before, sample) = (&self.histograms[at - 1].1, &self.histograms[at].1);
@@ -111,12 +119,33 @@ impl Scratch {
             if !drop(self.values[at]) {
                 self.times[kept] = self.times[at];
                 self.values[kept] = self.values[at];
+                if let Some(start) = self.starts.get(at).copied() {
+                    self.starts[kept] = start;
+                }
                 kept += 1;
             }
         }
         self.times.truncate(kept);
         self.values.truncate(kept);
+        self.starts.truncate(kept);
     }
+
+    /// The start time of the histogram at a time; 0 where none is known.
+    pub(super) fn histogram_start(&self, time: i64) -> i64 {
+        let found = self.histogram_starts.binary_search_by_key(&time, |sample| sample.0);
+        found.map_or(0, |at| self.histogram_starts[at].1)
+    }
+}
+
+/// Of neighbours of one time the later stays.
+fn keep_later<T>(samples: &mut Vec<(i64, T)>) {
+    samples.dedup_by(|later, kept| {
+        let is_same = later.0 == kept.0;
+        if is_same {
+            std::mem::swap(later, kept);
+        }
+        is_same
+    });
 }
 
 /// The rows of one series as they are stored.
@@ -160,7 +189,7 @@ impl Rows {
 }
 
 /// One input: batches of `metric_id, series_id, time_ms, value, value_mantissa, value_exponent`
-/// in this order.
+/// in this order, and `start_time_ms` behind them where it is wanted.
 pub(crate) struct SeriesInput {
     stream: SendableRecordBatchStream,
     columns: Option<Columns>,
@@ -174,6 +203,7 @@ struct Columns {
     value: Float64Array,
     mantissa: Int64Array,
     exponent: Int32Array,
+    start: Option<Int64Array>,
 }
 
 impl Columns {
@@ -220,6 +250,16 @@ impl Columns {
             None => (key.0.saturating_add(1), i64::MIN),
         };
         self.seek(row, after)
+    }
+
+    fn add_starts(&self, start: usize, end: usize, starts: &mut Vec<i64>) {
+        let Some(column) = &self.start else { return };
+        if column.null_count() == 0 {
+            starts.extend_from_slice(&column.values()[start..end]);
+        } else {
+            let known = |row: usize| if column.is_valid(row) { column.value(row) } else { 0 };
+            starts.extend((start..end).map(known));
+        }
     }
 
     /// The first row from `row` on whose key is not below `key`: doubling steps, then halving,
@@ -272,6 +312,10 @@ impl SeriesInput {
                         value: batch.column(3).as_primitive::<Float64Type>().clone(),
                         mantissa: batch.column(4).as_primitive::<Int64Type>().clone(),
                         exponent: batch.column(5).as_primitive::<Int32Type>().clone(),
+                        start: batch
+                            .columns()
+                            .get(6)
+                            .map(|start| start.as_primitive::<Int64Type>().clone()),
                     });
                     self.position = 0;
                 }
@@ -310,6 +354,7 @@ impl SeriesInput {
                 let end = columns.end_of(self.position, key);
                 scratch.times.extend_from_slice(&columns.time.values()[self.position..end]);
                 columns.add_values(self.position, end, &mut scratch.values);
+                columns.add_starts(self.position, end, &mut scratch.starts);
                 self.position = end;
             }
         }

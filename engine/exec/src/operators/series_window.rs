@@ -24,7 +24,9 @@ use super::histogram_input::HistogramInput;
 use super::node::{channel, execution_plan, single_partition};
 use super::series_input::{Scratch, SeriesInput, SeriesKey, open};
 use super::window_remarks::WindowRemarks;
-use crate::functions::window::{self, Findings, MixedSamples, Output, Samples, Windows, is_stale};
+use crate::functions::window::{
+    self, Findings, MixedSamples, Output, Reach, Samples, Started, Windows, is_stale,
+};
 use crate::histogram::Histogram;
 use crate::memory::Held;
 use crate::output::QueryStats;
@@ -43,9 +45,36 @@ pub(crate) enum Kernel {
     InfoTime,
     /// A function of all samples but stale markers.
     Function(WindowFunction),
+    /// A function of all samples but stale markers, with edges that are not plain.
+    Edged(WindowFunction, Reach),
+    /// A function of a counter that is known to begin at its start times.
+    Started(WindowFunction),
+    /// The value on the line between the samples around the evaluation time.
+    Smoothed,
+    /// Of series of delta temporality: the last sample per second since the one before it.
+    LastDelta,
 }
 
 impl Kernel {
+    /// What is computed in its place of series whose samples are increases themselves.
+    ///
+    /// A sample counts in whole in the window that its time lies in, so that windows side by side
+    /// add up; there is nothing to extrapolate, and edges have no meaning.
+    pub(crate) fn for_deltas(&self) -> Self {
+        use WindowFunction as F;
+        match self {
+            Self::Function(function) | Self::Edged(function, _) | Self::Started(function) => {
+                match function {
+                    F::Rate | F::RateCounter => Self::Function(F::PerSecond),
+                    F::Increase => Self::Function(F::Sum),
+                    F::Irate => Self::LastDelta,
+                    _ => self.clone(),
+                }
+            }
+            _ => self.clone(),
+        }
+    }
+
     /// Evaluates the kernel for one series; what was found in its windows.
     fn run(
         &self,
@@ -54,7 +83,7 @@ impl Kernel {
         output: &mut Output<'_>,
         histograms: &mut Vec<(u32, Histogram)>,
     ) -> Findings {
-        if let Self::Function(_) = self {
+        if !matches!(self, Self::Newest | Self::NewestTime | Self::InfoTime) {
             scratch.remove(is_stale);
         }
         let samples = Samples { times: &scratch.times, values: &scratch.values };
@@ -65,11 +94,31 @@ impl Kernel {
                     window::newest_time(samples, windows, output);
                 }
                 Self::Function(function) => window::evaluate(function, samples, windows, output),
+                Self::Edged(function, reach) => {
+                    window::evaluate_edged(function, *reach, samples, windows, output);
+                }
+                Self::Started(function) => {
+                    let started = Started { samples, starts: &scratch.starts };
+                    return window::evaluate_started(function, started, windows, output);
+                }
+                Self::Smoothed => window::smoothed(samples, windows, output),
+                Self::LastDelta => window::last_delta(samples, windows, output),
             }
             return Findings::default();
         }
-        let (times, found): (Vec<i64>, Vec<Histogram>) = scratch.histograms.drain(..).unzip();
-        let mixed = MixedSamples { numbers: samples, times: &times, histograms: &found };
+        let starts: Vec<i64> = match self {
+            Self::Started(_) => {
+                let times = scratch.histograms.iter().map(|sample| sample.0);
+                times.map(|time| scratch.histogram_start(time)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let (times, mut found): (Vec<i64>, Vec<Histogram>) = scratch.histograms.drain(..).unzip();
+        if let Self::Started(_) = self {
+            window::hint_resets(&times, &starts, &mut found);
+        }
+        let mixed =
+            MixedSamples { numbers: samples, times: &times, histograms: &found, starts: &starts };
         match self {
             Self::Newest => window::newest_mixed(mixed, windows, false, output, histograms),
             Self::NewestTime => window::newest_mixed(mixed, windows, true, output, histograms),
@@ -82,12 +131,31 @@ impl Kernel {
             Self::Function(function) => {
                 return window::evaluate_mixed(function, mixed, windows, output, histograms);
             }
+            Self::Edged(function, reach) => {
+                return window::edged_mixed(function, *reach, mixed, windows, output, histograms);
+            }
+            Self::Started(function) => {
+                let started = Started { samples, starts: &scratch.starts };
+                let of_numbers = window::evaluate_started(function, started, windows, output);
+                let found =
+                    window::evaluate_histograms(function, mixed, windows, output, histograms);
+                return found.or(of_numbers);
+            }
+            Self::Smoothed => {
+                return window::smoothed_mixed(mixed, windows, output, histograms);
+            }
+            Self::LastDelta => window::last_delta_mixed(mixed, windows, output, histograms),
         }
         Findings::default()
     }
 
     fn function(&self) -> Option<&WindowFunction> {
-        if let Self::Function(function) = self { Some(function) } else { None }
+        match self {
+            Self::Function(function) | Self::Edged(function, _) | Self::Started(function) => {
+                Some(function)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -115,6 +183,10 @@ pub(crate) struct Leaf {
     pub(crate) selected: Vec<Selected>,
     /// Per series and step.
     pub(crate) kernel: Kernel,
+    /// Which of the selected series are of delta temporality; empty if none is.
+    pub(crate) deltas: Vec<bool>,
+    /// What is computed of those.
+    pub(crate) delta_kernel: Kernel,
     /// In milliseconds.
     pub(crate) windows: Windows,
     /// Samples that may be read.
@@ -132,7 +204,7 @@ pub(crate) struct Leaf {
 
 impl SeriesWindowExec {
     /// Each partition of each input must be sorted by `(metric_id, series_id, time_ms)` and have
-    /// the columns `metric_id, series_id, time_ms, value, value_mantissa, value_exponent`. Of two
+    /// the columns of [`SeriesInput`]. Of two
     /// samples of one time the one of the later input counts. Histograms are sorted alike and have
     /// the columns of [`HistogramInput`].
     pub(crate) fn new(
@@ -217,7 +289,7 @@ impl Leaf {
         let mut held = HeldScratch { leaf: self, selected_bytes: self.held.bytes(), bytes: 0 };
         let parts = std::mem::take(&mut inputs.parts);
         let mut of_metric = (None, Vec::new());
-        for selected in &self.selected {
+        for (at, selected) in self.selected.iter().enumerate() {
             scratch.clear();
             if let Some(cached) = &self.cached
                 && !parts.is_empty()
@@ -249,7 +321,8 @@ impl Leaf {
             let is_doubtful = doubts.concern(metric);
             tiles.push_mixed(selected.ordinal, |values, valid, histograms| {
                 let output = &mut Output { values, valid };
-                let found = self.kernel.run(&mut scratch, &self.windows, output, histograms);
+                let kernel = self.kernel_of(at);
+                let found = kernel.run(&mut scratch, &self.windows, output, histograms);
                 self.remarks.findings(metric, found);
                 if is_doubtful && output.valid.contains(&true) {
                     doubts.confirm();
@@ -291,6 +364,11 @@ impl HeldScratch<'_> {
 }
 
 impl Leaf {
+    fn kernel_of(&self, selected: usize) -> &Kernel {
+        let is_delta = self.deltas.get(selected).copied().unwrap_or(false);
+        if is_delta { &self.delta_kernel } else { &self.kernel }
+    }
+
     fn count(&self, samples: usize, in_all: usize) -> Result<(), Error> {
         self.stats.rows_read.fetch_add(samples as u64, Ordering::Relaxed);
         if in_all <= self.samples_max {

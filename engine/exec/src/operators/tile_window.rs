@@ -109,7 +109,12 @@ impl TileWindowExec {
                         .into_iter()
                         .map(|(step, histogram)| (times[step as usize], unhinted(histogram)))
                         .unzip();
-                    let mixed = MixedSamples { numbers: samples, times: &at, histograms: &found };
+                    let mixed = MixedSamples {
+                        numbers: samples,
+                        times: &at,
+                        histograms: &found,
+                        starts: &[],
+                    };
                     output.push_mixed(series, |values, valid, histograms| {
                         let output = &mut Output { values, valid };
                         let found =

@@ -92,6 +92,7 @@ pub(super) fn tell(remarks: &Remarks, metric: &str, findings: Findings) {
     add(Finding::NotCounter, &|| Remark::NotCounter(metric()));
     add(Finding::NotGauge, &|| Remark::NotGauge(metric()));
     add(Finding::MixedBuckets, &|| Remark::MixedExponentialCustom(metric()));
+    add(Finding::Overlap, &|| Remark::OverlappingStart(metric()));
     let reconciled = Remark::ReconciledCustomBuckets;
     add(Finding::ReconciledAddition, &|| reconciled(HistogramOperation::Addition));
     add(Finding::ReconciledSubtraction, &|| reconciled(HistogramOperation::Subtraction));

@@ -38,7 +38,7 @@ pub use sort::{Limit, Sort, SortBy};
 pub use spanset::{
     Spanset, SpansetAggregate, SpansetBinary, SpansetFilter, SpansetOp, SpansetRelation,
 };
-pub use window::{Unwrap, UnwrapAs, Window, WindowFunction};
+pub use window::{Edges, Unwrap, UnwrapAs, Window, WindowFunction};
 
 use schemas::model::{Signal, StepGrid};
 

@@ -3,6 +3,7 @@
 use schemas::model::{StepGrid, TimestampNs};
 
 use super::Node;
+use crate::Position;
 
 /// At each step the newest sample not older than the lookback; none after a stale marker.
 ///
@@ -20,4 +21,9 @@ pub struct Sample {
     pub offset_ns: i64,
     /// Fixed evaluation time (PromQL's `@`), the same for every step.
     pub at_ns: Option<TimestampNs>,
+    /// Between two samples the value lies on a straight line; the later one may be as far ahead
+    /// as the lookback.
+    pub smoothed: bool,
+    /// Where the selector stands in the query, for remarks; `None`: nothing is remarked.
+    pub position: Option<Position>,
 }

@@ -22,6 +22,11 @@ pub struct Window {
     pub offset_ns: i64,
     /// Fixed evaluation time (PromQL's `@`), the same for every step.
     pub at_ns: Option<TimestampNs>,
+    /// Whether samples beyond the range count, too; other than plain over scans of metrics only.
+    pub edges: Edges,
+    /// Over scans of metrics: whether counters are known to begin at their start times, for
+    /// `Rate`, `Increase`, `Irate` and `Resets` with plain edges.
+    pub start_times: bool,
     /// What is computed.
     pub function: WindowFunction,
     /// Keep the metric name (`last_over_time`, `first_over_time`).
@@ -32,6 +37,26 @@ pub struct Window {
     pub grouping: Option<Grouping>,
     /// Where the first argument stands; without it no remarks are made.
     pub position: Option<Position>,
+}
+
+/// What a window takes for the values at its edges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Edges {
+    /// Nothing: only samples within the range count, and counters are extrapolated.
+    #[default]
+    Plain,
+    /// The newest sample not after the left edge; nothing is extrapolated (`Rate`, `Increase`,
+    /// `Delta`, `Changes`, `Resets`).
+    Anchored {
+        /// How far before the range that sample may lie, in nanoseconds; positive.
+        lookback_ns: i64,
+    },
+    /// What lies on a straight line between the samples around each edge (`Rate`, `Increase`,
+    /// `Delta`).
+    Smoothed {
+        /// How far outside the range those samples may lie, in nanoseconds; positive.
+        lookback_ns: i64,
+    },
 }
 
 /// LogQL's `| unwrap`.

@@ -49,6 +49,7 @@ impl<'a> QueryParams<'a> {
             options: promql::Options {
                 lookback_ns: i64::try_from(lookback.as_nanos()).unwrap_or(i64::MAX),
                 delayed_name_removal: options.delayed_name_removal,
+                start_times: options.promql_start_times,
                 ..promql::Options::default()
             },
         })

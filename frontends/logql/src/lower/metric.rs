@@ -3,8 +3,8 @@
 use plan::Node;
 use plan::expr::{ArithmeticOp, Expr};
 use plan::node::{
-    Aggregate, AggregateOp, Binary, BinaryOp as PlanOp, Call, Cardinality, Function, MatchOn,
-    Matching, Sort, SortBy, Unwrap, UnwrapAs, Window, WindowFunction,
+    Aggregate, AggregateOp, Binary, BinaryOp as PlanOp, Call, Cardinality, Edges, Function,
+    MatchOn, Matching, Sort, SortBy, Unwrap, UnwrapAs, Window, WindowFunction,
 };
 use schemas::model::{Grouping, MatchOp, Matcher, StepGrid, TimeRange, compile_anchored};
 
@@ -71,6 +71,8 @@ fn lower_range(
         range_ns: range.range_ns,
         offset_ns: range.offset_ns,
         at_ns: None,
+        edges: Edges::Plain,
+        start_times: false,
         function: window_function(range),
         keep_name: false,
         unwrap,

@@ -12,7 +12,7 @@ use schemas::model::{
 use super::duration::{nanoseconds, positive_nanoseconds};
 use super::{Context, SUBQUERY_STEPS_MAX, unsupported};
 use crate::Error;
-use crate::syntax::ast::{At, RangeSelector, Selector, Shift, Subquery};
+use crate::syntax::ast::{At, Edge, RangeSelector, Selector, Shift, Subquery};
 
 /// What a function of a range works on.
 pub(super) struct Input {
@@ -47,22 +47,30 @@ pub(super) fn sample(
     span: Range<usize>,
     context: Context<'_>,
 ) -> Result<Node, Error> {
-    if let Some(edge) = selector.edge {
-        return Err(unsupported(&format!("the {} modifier", edge.name()), span));
-    }
+    let smoothed = match selector.edge {
+        None => false,
+        Some(Edge::Smoothed) => true,
+        Some(edge) => {
+            let message = format!("the {} modifier of an instant selector", edge.name());
+            return Err(unsupported(&message, span));
+        }
+    };
     let lookback_ns = context.options.lookback_ns;
     let shift = shift(&selector.shift, &span, context)?;
-    let range = reach(shift, lookback_ns, &span, context.grid)?;
+    let ahead_ns = if smoothed { lookback_ns } else { 0 };
+    let range = reach(shift, (lookback_ns, ahead_ns), &span, context.grid)?;
     Ok(Node::Sample(Sample {
         input: Box::new(scan(selector, range)),
         grid: context.grid,
         lookback_ns,
         offset_ns: shift.offset_ns,
         at_ns: shift.at_ns,
+        smoothed,
+        position: Some(context.position_of(&span)),
     }))
 }
 
-/// A range selector; that its edges are plain is the caller's business.
+/// A range selector; that its edges fit the function is the caller's business.
 pub(super) fn range(
     range: RangeSelector,
     span: &Range<usize>,
@@ -70,7 +78,14 @@ pub(super) fn range(
 ) -> Result<Input, Error> {
     let range_ns = positive_nanoseconds(&range.range, context.query, span)?;
     let shift = shift(&range.selector.shift, span, context)?;
-    let reach = reach(shift, range_ns, span, context.grid)?;
+    let lookback_ns = context.options.lookback_ns;
+    let (before_ns, ahead_ns) = match range.selector.edge {
+        None => (0, 0),
+        Some(Edge::Anchored) => (lookback_ns, 0),
+        Some(Edge::Smoothed) => (lookback_ns, lookback_ns),
+    };
+    let back_ns = range_ns.saturating_add(before_ns);
+    let reach = reach(shift, (back_ns, ahead_ns), span, context.grid)?;
     Ok(Input { node: scan(range.selector, reach), grid: None, range_ns, shift })
 }
 
@@ -86,7 +101,7 @@ pub(super) fn subquery(
         None => context.options.subquery_step_ns,
     };
     let shift = shift(&subquery.shift, span, context)?;
-    let reach = reach(shift, range_ns, span, context.grid)?;
+    let reach = reach(shift, (range_ns, 0), span, context.grid)?;
     let grid = subquery_grid(reach, step_ns).map_err(|error| error.at(span.clone()))?;
     let node = super::node(subquery.input, Context { grid, ..context })?;
     Ok(Input { node, grid: Some(grid), range_ns, shift })
@@ -137,16 +152,16 @@ fn shift(shift: &Shift, span: &Range<usize>, context: Context<'_>) -> Result<Shi
     Ok(ShiftNs { at_ns, offset_ns })
 }
 
-/// The times that windows of `width_ns` see at the steps of `grid`.
+/// The times that windows see at the steps of `grid`, which reach so far back and ahead.
 ///
 /// ```text
-///   first - offset - width      first - offset            last - offset
+///   first - offset - back       first - offset        last - offset + ahead
 ///   ├───────────────────────────────┤         …                 ┤
 ///   left out: start is 1 ns later                  taken: end is 1 ns later
 /// ```
 fn reach(
     shift: ShiftNs,
-    width_ns: i64,
+    (back_ns, ahead_ns): (i64, i64),
     span: &Range<usize>,
     grid: StepGrid,
 ) -> Result<TimeRange, Error> {
@@ -154,9 +169,12 @@ fn reach(
     let last_ns = shift.at_ns.unwrap_or(grid.last_ns());
     let start_ns = first_ns
         .checked_sub(shift.offset_ns)
-        .and_then(|start| start.checked_sub(width_ns))
+        .and_then(|start| start.checked_sub(back_ns))
         .and_then(|start| start.checked_add(1));
-    let end_ns = last_ns.checked_sub(shift.offset_ns).and_then(|end| end.checked_add(1));
+    let end_ns = last_ns
+        .checked_sub(shift.offset_ns)
+        .and_then(|end| end.checked_add(ahead_ns))
+        .and_then(|end| end.checked_add(1));
     match (start_ns, end_ns) {
         (Some(start_ns), Some(end_ns)) => Ok(TimeRange { start_ns, end_ns }),
         _ => Err(out_of_bounds().at(span.clone())),

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use plan::Node;
-use plan::node::{Window, WindowFunction};
+use plan::node::{Edges, Window, WindowFunction};
 
 use super::selector::{Input, range, subquery};
 use super::{Context, labels, unsupported, unwrapped};
@@ -34,7 +34,12 @@ pub(super) fn window(call: Call, span: Range<usize>, context: Context<'_>) -> Re
             None => return Err(unsupported(&format!("function {name}"), span)),
         },
     };
-    let input = input(ranged, name, context)?;
+    let edges = edges(&ranged, name, context)?;
+    let start_times = context.options.start_times
+        && edges == Edges::Plain
+        && matches!(ranged.kind, ExprKind::Range(_))
+        && matches!(name, "rate" | "increase" | "irate" | "resets");
+    let input = input(ranged, context)?;
     Ok(Node::Window(Window {
         input: Box::new(input.node),
         input_grid: input.grid,
@@ -42,6 +47,8 @@ pub(super) fn window(call: Call, span: Range<usize>, context: Context<'_>) -> Re
         range_ns: input.range_ns,
         offset_ns: input.shift.offset_ns,
         at_ns: input.shift.at_ns,
+        edges,
+        start_times,
         function,
         keep_name: matches!(name, "last_over_time" | "first_over_time"),
         unwrap: None,
@@ -50,16 +57,21 @@ pub(super) fn window(call: Call, span: Range<usize>, context: Context<'_>) -> Re
     }))
 }
 
-fn input(ranged: Expr, function: &str, context: Context<'_>) -> Result<Input, Error> {
+fn edges(ranged: &Expr, function: &str, context: Context<'_>) -> Result<Edges, Error> {
+    let ExprKind::Range(selector) = &ranged.kind else { return Ok(Edges::Plain) };
+    let Some(edge) = selector.selector.edge else { return Ok(Edges::Plain) };
+    fits_edge(edge, function).map_err(|error| error.at(ranged.span.clone()))?;
+    let lookback_ns = context.options.lookback_ns;
+    Ok(match edge {
+        Edge::Anchored => Edges::Anchored { lookback_ns },
+        Edge::Smoothed => Edges::Smoothed { lookback_ns },
+    })
+}
+
+fn input(ranged: Expr, context: Context<'_>) -> Result<Input, Error> {
     let span = ranged.span;
     match ranged.kind {
-        ExprKind::Range(selector) => {
-            if let Some(edge) = selector.selector.edge {
-                fits_edge(edge, function).map_err(|error| error.at(span.clone()))?;
-                return Err(unsupported(&format!("the {} modifier", edge.name()), span));
-            }
-            range(*selector, &span, context)
-        }
+        ExprKind::Range(selector) => range(*selector, &span, context),
         ExprKind::Subquery(query) => subquery(*query, &span, context),
         _ => Err(unsupported("this argument", span)),
     }

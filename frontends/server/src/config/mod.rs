@@ -399,6 +399,7 @@ fn api_options(settings: &Settings) -> api::ApiOptions {
         timeout: settings.duration("query.timeout"),
         lookback: settings.duration("query.lookback"),
         delayed_name_removal: settings.switch("promql.delayed_name_removal"),
+        promql_start_times: settings.switch("promql.start_times"),
         steps_max: steps_max(settings),
         log_records_max: count(settings, "query.log_records_max"),
         traces_max: count(settings, "query.traces_max"),

@@ -224,7 +224,7 @@ fn expectation(line: &str, expected: &mut Expected) -> Result<(), String> {
     let sequence = |text: &str| parse_items(text.split('#').next().unwrap_or_default());
     if let Some((labels, rest)) = label_set(line) {
         let Expected::Series(series) = expected else { return Err(unreadable()) };
-        series.push(Series { labels, items: sequence(rest)? });
+        series.push(Series { labels, items: sequence(rest)?, starts: Vec::new() });
     } else {
         let number = line.split('#').next().unwrap_or_default().trim();
         *expected = Expected::Scalar(number.parse().map_err(|_| unreadable())?);

@@ -6,7 +6,7 @@ use super::sliding::Counts;
 use super::{Output, Samples, Windows};
 
 /// Gaps at the window's edges up to this many mean distances are extrapolated over in full.
-const EXTRAPOLATION_THRESHOLD: f64 = 1.1;
+pub(super) const EXTRAPOLATION_THRESHOLD: f64 = 1.1;
 
 /// `rate`, `increase` and `delta`: the difference of the last and first sample, extrapolated to
 /// the window's edges; counters get the values before each reset added.

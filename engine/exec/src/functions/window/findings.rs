@@ -21,6 +21,8 @@ pub(crate) enum Finding {
     ReconciledAggregation = 7,
     /// Histograms that say that a counter was reset, among others that say it was not.
     ConflictingResets = 8,
+    /// A counter that is said to begin before the sample in front of it, but not where that did.
+    Overlap = 9,
 }
 
 /// Everything that was found in the windows of one series.
@@ -43,6 +45,11 @@ impl Findings {
     /// Whether it was noted.
     pub(crate) fn has(self, finding: Finding) -> bool {
         self.0 & (1 << finding as u16) != 0
+    }
+
+    /// What was found in either.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     /// Whether nothing was noted.

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use plan::node::WindowFunction;
 
-use super::{Finding, Findings, Output, Samples, Windows, counter};
+use super::{Finding, Findings, Output, Samples, Windows, counter, started};
 use crate::histogram::{self, Conflict, Histogram, Outcome, ResetHint, Sum};
 
 /// The samples of one series: strictly ascending times of each kind, no time in both.
@@ -20,12 +20,17 @@ pub(crate) struct MixedSamples<'a> {
     pub(crate) times: &'a [i64],
     /// One for each of `times`.
     pub(crate) histograms: &'a [Histogram],
+    /// When the counter of each histogram began, 0 where it is not known; empty where start times
+    /// play no part.
+    pub(crate) starts: &'a [i64],
 }
 
 /// One sample.
 #[derive(Clone, Copy)]
-enum Sample<'a> {
+pub(super) enum Sample<'a> {
+    /// A number.
     Number(f64),
+    /// A histogram.
     Histogram(&'a Histogram),
 }
 
@@ -46,7 +51,11 @@ impl<'a> MixedSamples<'a> {
     }
 
     /// All samples of a window, in order of time.
-    fn merged(&self, numbers: Range<usize>, histograms: Range<usize>) -> Vec<(i64, Sample<'a>)> {
+    pub(super) fn merged(
+        &self,
+        numbers: Range<usize>,
+        histograms: Range<usize>,
+    ) -> Vec<(i64, Sample<'a>)> {
         let number = |at: usize| (self.numbers.times[at], Sample::Number(self.numbers.values[at]));
         let histogram = |at: usize| (self.times[at], Sample::Histogram(&self.histograms[at]));
         let mut merged: Vec<(i64, Sample<'a>)> =
@@ -97,8 +106,19 @@ pub(crate) fn evaluate(
     output: &mut Output<'_>,
     histograms: &mut Vec<(u32, Histogram)>,
 ) -> Findings {
-    let mut findings = Findings::default();
     super::evaluate(function, samples.numbers, windows, output);
+    evaluate_histograms(function, samples, windows, output, histograms)
+}
+
+/// The same where the numbers were evaluated already: windows that hold histograms are overruled.
+pub(crate) fn evaluate_histograms(
+    function: &WindowFunction,
+    samples: MixedSamples<'_>,
+    windows: &Windows,
+    output: &mut Output<'_>,
+    histograms: &mut Vec<(u32, Histogram)>,
+) -> Findings {
+    let mut findings = Findings::default();
     for (k, (numbers, of_histograms, end)) in samples.windows(windows).into_iter().enumerate() {
         if of_histograms.is_empty() {
             continue;
@@ -118,7 +138,7 @@ pub(crate) fn evaluate(
     findings
 }
 
-fn step(k: usize) -> u32 {
+pub(super) fn step(k: usize) -> u32 {
     u32::try_from(k).unwrap_or(u32::MAX)
 }
 
@@ -141,7 +161,9 @@ impl<'a> Window<'a> {
         use WindowFunction as F;
         let is_mixed = !self.numbers.is_empty();
         Some(match function {
-            F::Rate | F::RateCounter | F::Increase | F::Delta | F::Sum | F::Avg if is_mixed => {
+            F::Rate | F::RateCounter | F::Increase | F::Delta | F::Sum | F::Avg | F::PerSecond
+                if is_mixed =>
+            {
                 findings.add(Finding::Mixed);
                 Found::Nothing
             }
@@ -151,26 +173,17 @@ impl<'a> Window<'a> {
             F::Irate => self.last_two(true, windows, findings),
             F::Idelta => self.last_two(false, windows, findings),
             F::Sum => found(self.sum(Sum::add, findings).map(Sum::total)),
+            F::PerSecond => {
+                let per_second = 1.0 / windows.seconds(windows.range);
+                let sum = self.sum(Sum::add, findings).map(Sum::total);
+                found(sum.map(|sum| sum.scaled(per_second)))
+            }
             F::Avg => found(self.sum(Sum::add_to_mean, findings).map(Sum::mean)),
             F::Count => Found::Number((self.numbers.len() + self.histograms.len()) as f64),
             F::Present | F::Absent(_) => Found::Number(1.0),
             F::Last | F::First | F::TimeOfFirst | F::TimeOfLast => self.edge(function, windows),
-            F::Changes => self.pairs(|before, sample| match (before, sample) {
-                (Sample::Number(before), Sample::Number(number)) => {
-                    before != number && !(before.is_nan() && number.is_nan())
-                }
-                (Sample::Histogram(before), Sample::Histogram(histogram)) => {
-                    !before.equals(histogram)
-                }
-                _ => true,
-            }),
-            F::Resets => self.pairs(|before, sample| match (before, sample) {
-                (Sample::Number(before), Sample::Number(number)) => number < before,
-                (Sample::Histogram(before), Sample::Histogram(histogram)) => {
-                    histogram::detect_reset(before, histogram)
-                }
-                _ => true,
-            }),
+            F::Changes => Found::Number(pairs(&self.all(), is_change)),
+            F::Resets => Found::Number(pairs(&self.all(), is_reset)),
             _ => return None,
         })
     }
@@ -191,17 +204,35 @@ impl<'a> Window<'a> {
     ) -> Found {
         let is_counter = !matches!(function, WindowFunction::Delta);
         let window: Vec<&Histogram> = self.of_histograms().iter().collect();
-        if window.len() < 2 {
+        let times = &self.samples.times[self.histograms.clone()];
+        let start = self.samples.starts.get(self.histograms.start).copied();
+        let began = started::beginning(start.unwrap_or(0), times, self.end, windows);
+        let began = began.filter(|_| is_counter);
+        if window.len() < 2 && began.is_none() {
             return Found::Nothing;
+        }
+        if is_counter && !self.samples.starts.is_empty() {
+            let starts = &self.samples.starts[self.histograms.clone()];
+            let overlaps = (1..times.len()).any(|at| started::overlaps(times, starts, at));
+            findings.add_if(overlaps, Finding::Overlap);
         }
         let outcome = histogram::increase(&window, is_counter);
         note(&outcome, findings);
         let Some(grown) = outcome.histogram else { return Found::Nothing };
         let counts: Vec<f64> = window.iter().map(|histogram| histogram.count).collect();
-        let times = &self.samples.times[self.histograms.clone()];
         let counts = Samples { times, values: &counts };
         let place = (0, window.len(), self.end);
-        let mut factor = counter::extrapolation(counts, windows, place, is_counter, grown.count);
+        let (grown, mut factor) = match began {
+            None => {
+                let result = grown.count;
+                (grown, counter::extrapolation(counts, windows, place, is_counter, result))
+            }
+            Some(began) => {
+                let Some((grown, _)) = grown.plus(window[0]) else { return Found::Nothing };
+                let grown = grown.hinted(ResetHint::Gauge);
+                (grown, started::extrapolation(times, began, self.end, windows))
+            }
+        };
         if matches!(function, WindowFunction::Rate | WindowFunction::RateCounter) {
             factor /= windows.seconds(windows.range);
         }
@@ -269,11 +300,16 @@ impl<'a> Window<'a> {
             None => Found::Nothing,
         }
     }
+}
 
-    fn pairs(&self, counts: impl Fn(Sample<'a>, Sample<'a>) -> bool) -> Found {
-        let all = self.all();
-        let count = all.windows(2).filter(|pair| counts(pair[0].1, pair[1].1)).count();
-        Found::Number(count as f64)
+/// Whether the value changes; from NaN to NaN it does not.
+pub(super) fn is_change(before: Sample<'_>, sample: Sample<'_>) -> bool {
+    match (before, sample) {
+        (Sample::Number(before), Sample::Number(number)) => {
+            before != number && !(before.is_nan() && number.is_nan())
+        }
+        (Sample::Histogram(before), Sample::Histogram(histogram)) => !before.equals(histogram),
+        _ => true,
     }
 }
 
@@ -284,6 +320,25 @@ fn note(outcome: &Outcome, findings: &mut Findings) {
     findings.add_if(outcome.not_gauge, Finding::NotGauge);
     findings.add_if(outcome.bounds_subtracted, Finding::ReconciledSubtraction);
     findings.add_if(outcome.bounds_added, Finding::ReconciledAddition);
+}
+
+/// Whether a counter is reset.
+pub(super) fn is_reset(before: Sample<'_>, sample: Sample<'_>) -> bool {
+    match (before, sample) {
+        (Sample::Number(before), Sample::Number(number)) => number < before,
+        (Sample::Histogram(before), Sample::Histogram(histogram)) => {
+            histogram::detect_reset(before, histogram)
+        }
+        _ => true,
+    }
+}
+
+/// Neighbours that count.
+pub(super) fn pairs(
+    samples: &[(i64, Sample<'_>)],
+    counts: fn(Sample<'_>, Sample<'_>) -> bool,
+) -> f64 {
+    samples.windows(2).filter(|pair| counts(pair[0].1, pair[1].1)).count() as f64
 }
 
 fn found(histogram: Option<Histogram>) -> Found {

@@ -10,18 +10,28 @@
 //! that has no answer for a window leaves the step without a value.
 
 mod counter;
+mod deltas;
+mod edges;
+mod edges_mixed;
 mod findings;
 mod mixed;
 mod ranked;
 mod regression;
 mod sliding;
+mod started;
 mod values;
 
 use plan::node::WindowFunction;
 
+pub(crate) use self::deltas::{last as last_delta, last_mixed as last_delta_mixed};
+pub(crate) use self::edges::{Reach, evaluate as evaluate_edged, smoothed};
+pub(crate) use self::edges_mixed::{evaluate as edged_mixed, smoothed as smoothed_mixed};
 pub(crate) use self::findings::{Finding, Findings};
 pub(crate) use self::mixed::MixedSamples;
-pub(crate) use self::mixed::{evaluate as evaluate_mixed, newest as newest_mixed};
+pub(crate) use self::mixed::{
+    evaluate as evaluate_mixed, evaluate_histograms, newest as newest_mixed,
+};
+pub(crate) use self::started::{Started, evaluate as evaluate_started, hint_resets};
 
 /// The bits of the NaN that marks the end of a series.
 pub(crate) const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;

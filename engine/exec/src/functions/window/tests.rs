@@ -14,7 +14,7 @@ fn run(function: &F, times: &[i64], values: &[f64], windows: &Windows) -> Vec<Op
     out.into_iter().zip(valid).map(|(value, valid)| valid.then_some(value)).collect()
 }
 
-fn milliseconds(first_end: i64, step: i64, count: usize, range: i64) -> Windows {
+pub(super) fn milliseconds(first_end: i64, step: i64, count: usize, range: i64) -> Windows {
     let (first_eval, eval_step) = (first_end, step);
     Windows { first_end, step, first_eval, eval_step, count, range, units_per_second: 1e3 }
 }
@@ -174,7 +174,7 @@ fn check(function: &F, times: &[i64], values: &[f64], windows: &Windows) -> Resu
 }
 
 /// Counters, gauges, whole numbers and oddities, with gaps.
-fn series(length: usize) -> impl Strategy<Value = (Vec<i64>, Vec<f64>)> {
+pub(super) fn series(length: usize) -> impl Strategy<Value = (Vec<i64>, Vec<f64>)> {
     let odd = prop_oneof![
         Just(f64::INFINITY),
         Just(f64::NEG_INFINITY),

@@ -117,4 +117,11 @@ pub(super) const KEYS: &[Key] = &[
          stands around them can group by it and take it into labels; Prometheus' feature \
          promql-delayed-name-removal.",
     ),
+    key(
+        "promql.start_times",
+        Kind::Switch,
+        "false",
+        "Whether rate, increase, irate and resets of PromQL take counters to begin at the start \
+         times sent with their samples (Prometheus' use-start-timestamps).",
+    ),
 ];
