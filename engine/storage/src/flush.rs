@@ -10,11 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use arrow::record_batch::RecordBatch;
 use futures::{StreamExt, TryStreamExt};
 use schemas::tables::Table;
 
-use crate::buffered::FLUSH_COPIES;
+use crate::absent::held_bytes;
 use crate::catalog::{Catalog, Change, Operation};
 use crate::segment::{self, Encoded, Origin};
 use crate::store::{Frozen, Store};
@@ -180,9 +179,9 @@ async fn write_segments(
             writer: Arc::clone(&store.catalogs.writer),
         };
         let layout = Arc::clone(&layout);
-        let bytes: usize = batches.iter().map(RecordBatch::get_array_memory_size).sum();
+        let bytes: usize = batches.iter().map(held_bytes).sum();
         jobs.push(async move {
-            let _copies = store.shared.buffered.copy(bytes * FLUSH_COPIES);
+            let _copies = store.shared.buffered.copy(bytes * segment::copies(table));
             let encoding = tokio::task::spawn_blocking(move || {
                 segment::encode(&origin, &batches, &layout, row_group_rows)
             });

@@ -11,6 +11,7 @@
 //! The crate knows tables, time ranges and label matchers; it knows no wire format and no query
 //! language. Read [`store`] first.
 
+mod absent;
 mod backup;
 mod budget;
 mod buffered;
@@ -49,6 +50,7 @@ mod waiting;
 mod wal;
 mod writer;
 
+pub use absent::absent;
 pub use backup::{BackedUp, LakePlace, Restored, backup, restore};
 pub use budget::{
     Budget, BudgetStats, DEFAULT_PERCENT, Machine, Reclaim, Reservation, Share, Shares, Use,

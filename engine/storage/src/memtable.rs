@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::{Array, AsArray, UInt64Array};
-use arrow::compute::{concat_batches, take};
+use arrow::compute::take;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use schemas::tables::Table;
 
+use crate::absent::{absent, held_bytes, is_absent};
 use crate::{Error, ErrorKind, TableBatch};
 
 /// Rows that lift a batch into the next tier. Batches of the last tier are left alone; many of a
@@ -90,7 +93,7 @@ impl Memtable {
         check(batch)?;
         let rows = self.tables.entry((Arc::clone(tenant), batch.table)).or_default();
         let before = rows.bytes;
-        let added = rows.add(batch.rows.clone(), batch.rows.get_array_memory_size(), seen);
+        let added = rows.add(batch.rows.clone(), held_bytes(&batch.rows), seen);
         self.bytes = self.bytes - before + rows.bytes;
         added
     }
@@ -238,12 +241,13 @@ impl Rows {
         let run = self.batches[at..].iter();
         let (schema, old_bytes) =
             (self.batches[at].rows.schema(), run.clone().map(|batch| batch.bytes).sum::<usize>());
-        let rows = concat_batches(&schema, run.map(|batch| &batch.rows)).map_err(|error| {
+        let rows = run.map(|batch| &batch.rows).collect::<Vec<_>>();
+        let rows = concat(&schema, &rows).map_err(|error| {
             Error::with_source(ErrorKind::Internal, "batches cannot be joined", error)
         })?;
         // What builders had reserved beyond the rows is given back here.
         let rows = shrink(rows);
-        let bytes = rows.get_array_memory_size();
+        let bytes = held_bytes(&rows);
         let tier = tier.max(tier_of(rows.num_rows()));
         let seen = self.batches[at].seen;
         self.batches.truncate(at);
@@ -255,6 +259,20 @@ impl Rows {
     fn batches(&self) -> impl Iterator<Item = (u64, RecordBatch)> {
         self.batches.iter().map(|batch| (batch.seen, batch.rows.clone()))
     }
+}
+
+/// One batch of several; columns without a value stay without memory.
+fn concat(schema: &SchemaRef, batches: &[&RecordBatch]) -> Result<RecordBatch, ArrowError> {
+    let rows = batches.iter().map(|batch| batch.num_rows()).sum();
+    let columns = schema.fields().iter().enumerate().map(|(at, field)| {
+        let parts: Vec<&dyn Array> =
+            batches.iter().map(|batch| batch.column(at).as_ref()).collect();
+        if field.data_type().is_primitive() && parts.iter().all(|part| is_absent(*part)) {
+            return Ok(absent(field.data_type(), rows));
+        }
+        arrow::compute::concat(&parts)
+    });
+    RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_, _>>()?)
 }
 
 fn tier_of(rows: usize) -> usize {

@@ -23,6 +23,7 @@ use schemas::model::{Signal, TimestampNs};
 use schemas::tables::{Table, TableLayout};
 use tokio::sync::{Notify, oneshot};
 
+use crate::absent::held_bytes;
 use crate::buffered::Buffered;
 use crate::catalog::CatalogCounters;
 use crate::compact;
@@ -299,7 +300,7 @@ impl Store {
             batch.rows = memtable::shrink(rows);
         }
         let bytes = write.frame.payload.len()
-            + write.batches.iter().map(|batch| batch.rows.get_array_memory_size()).sum::<usize>();
+            + write.batches.iter().map(|batch| held_bytes(&batch.rows)).sum::<usize>();
         self.check_room(bytes)?;
         // Everything that can be wrong must be found before the WAL holds it: a frame that is
         // durable and refused would be met again at every start.

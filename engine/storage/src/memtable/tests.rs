@@ -20,10 +20,7 @@ fn many_small_batches_become_few_and_keep_their_order() {
     let batches: Vec<_> = batches.into_iter().map(|(_, rows)| rows).collect();
     // A batch of the last tier comes of eight of the one before, and so on: 512 or more each.
     assert!(batches.len() <= 3 * JOINED_BATCHES + 5_000 / 512, "{}", batches.len());
-    assert_eq!(
-        memtable.bytes,
-        batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>()
-    );
+    assert_eq!(memtable.bytes, batches.iter().map(held_bytes).sum::<usize>());
     let times = |rows: &RecordBatch| rows.column(2).as_primitive::<Int64Type>().values().to_vec();
     assert_eq!(batches.iter().flat_map(times).collect::<Vec<_>>(), expected);
     assert!(memtable.batches("other", table).is_empty());

@@ -61,10 +61,20 @@ pub(crate) struct Coding {
 impl Coding {
     /// What suits rows such as these.
     pub(crate) fn new(table: Table, rows: &RecordBatch, row_group_rows: usize) -> Self {
+        let series = match table {
+            Table::MetricSamples => keys::integers(rows, columns::SERIES_ID)
+                .map_or(0, |series| series.chunk_by(|a, b| a == b).count()),
+            _ => 0,
+        };
+        Self::of_samples(rows.num_rows(), series, row_group_rows)
+    }
+
+    /// What suits so many samples of so many series.
+    pub(crate) fn of_samples(rows: usize, series: usize, row_group_rows: usize) -> Self {
         Self {
             row_group_rows,
             row_group_bytes: ROW_GROUP_BYTES_MAX,
-            mantissas: mantissa_encoding(table, rows),
+            mantissas: mantissa_encoding(rows, series),
             texts_level: FRESH_TEXTS_LEVEL,
             numbers_level: FRESH_NUMBERS_LEVEL,
             settled: false,
@@ -85,17 +95,8 @@ impl Coding {
 /// Differences are packed in blocks of 128 values, as wide as the widest of a few: with short
 /// runs each block spans several series and the steps between them, and plain integers come out
 /// a third smaller (24 samples a series: 1.76 against 2.64 bytes); with long runs differences win.
-fn mantissa_encoding(table: Table, rows: &RecordBatch) -> Encoding {
-    let runs = match table {
-        Table::MetricSamples => keys::integers(rows, columns::SERIES_ID)
-            .map_or(0, |series| series.chunk_by(|a, b| a == b).count()),
-        _ => 0,
-    };
-    if rows.num_rows() < runs * LONG_RUN_ROWS {
-        Encoding::PLAIN
-    } else {
-        Encoding::DELTA_BINARY_PACKED
-    }
+fn mantissa_encoding(rows: usize, series: usize) -> Encoding {
+    if rows < series * LONG_RUN_ROWS { Encoding::PLAIN } else { Encoding::DELTA_BINARY_PACKED }
 }
 
 /// The settings of Parquet.

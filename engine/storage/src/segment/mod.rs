@@ -7,6 +7,7 @@
 mod decimal;
 mod encode;
 mod keys;
+mod samples;
 mod sort;
 mod writer;
 
@@ -20,6 +21,7 @@ use crate::clock::now_ms;
 
 pub(crate) use self::encode::{Coding, ROW_GROUP_BYTES_MAX, kind_of_cause};
 pub(crate) use self::keys::{Key, Keys, integers, range};
+use self::samples::Samples;
 pub(crate) use self::sort::arrow;
 pub(crate) use self::writer::{Facts, Writer, Written};
 use crate::promotion::Promoter;
@@ -52,6 +54,11 @@ pub(crate) struct Origin {
     pub(crate) deletes_applied: u64,
 }
 
+/// Copies of a table's rows while a flush puts them together, sorts and encodes them.
+pub(crate) fn copies(table: Table) -> usize {
+    if table == Table::MetricSamples { 1 } else { 3 }
+}
+
 /// Encodes rows, one segment a UTC day. Takes a while: not for an async thread.
 pub(crate) fn encode(
     origin: &Origin,
@@ -60,6 +67,11 @@ pub(crate) fn encode(
     row_group_rows: usize,
 ) -> Result<Vec<Encoded>, Error> {
     let table = origin.table;
+    if table == Table::MetricSamples
+        && let Some(samples) = Samples::sorted(batches)?
+    {
+        return encode_samples(origin, &samples, layout, row_group_rows);
+    }
     let mut segments = Vec::new();
     for (day, rows) in sort::by_day(table, batches)? {
         let mut promoter = Promoter::new(layout);
@@ -69,14 +81,46 @@ pub(crate) fn encode(
         let schema = Arc::clone(layout.schema());
         let mut writer = Writer::new(table, schema, &coding, Vec::new())?;
         writer.write(&sorted)?;
-        let Written { sink, facts } = writer.finish()?;
-        let place = Place { table, tenant: Arc::clone(&origin.tenant), day };
-        let mut segment = describe(&place, place.path(&name(origin)), facts);
-        segment.occupied = promoter.occupied();
-        segment.deletes_applied = origin.deletes_applied;
-        segments.push(Encoded { segment, bytes: Bytes::from(sink) });
+        segments.push(end(origin, day, writer, &promoter)?);
     }
     Ok(segments)
+}
+
+/// The same of samples.
+fn encode_samples(
+    origin: &Origin,
+    samples: &Samples,
+    layout: &Arc<TableLayout>,
+    row_group_rows: usize,
+) -> Result<Vec<Encoded>, Error> {
+    let mut segments = Vec::new();
+    for day in samples.days() {
+        let mut promoter = Promoter::new(layout);
+        let coding = Coding::of_samples(day.rows, day.series, row_group_rows);
+        let schema = Arc::clone(layout.schema());
+        let mut writer = Writer::new(origin.table, schema, &coding, Vec::new())?;
+        for rows in day.chunks() {
+            let rows = promoter.promote(&rows?).map_err(arrow)?;
+            writer.write(&stored(origin.table, rows)?)?;
+        }
+        segments.push(end(origin, day.day, writer, &promoter)?);
+    }
+    Ok(segments)
+}
+
+/// A segment whose rows are all written.
+fn end(
+    origin: &Origin,
+    day: i32,
+    writer: Writer<Vec<u8>>,
+    promoter: &Promoter,
+) -> Result<Encoded, Error> {
+    let Written { sink, facts } = writer.finish()?;
+    let place = Place { table: origin.table, tenant: Arc::clone(&origin.tenant), day };
+    let mut segment = describe(&place, place.path(&name(origin)), facts);
+    segment.occupied = promoter.occupied();
+    segment.deletes_applied = origin.deletes_applied;
+    Ok(Encoded { segment, bytes: Bytes::from(sink) })
 }
 
 /// Rows of memtables in the form of segments.
