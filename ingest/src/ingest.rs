@@ -13,6 +13,7 @@ use crate::body::{self, Compression, Encoding, Format};
 use crate::decode::{self, Context, Decoded, Written};
 use crate::error::{Error, ErrorKind};
 use crate::identity;
+use crate::known::KnownSeries;
 use crate::limits::{INLINE_BYTES_MAX, INLINE_COMPRESSED_BYTES_MAX, Limits};
 use crate::stats::{Counted, Counters, IngestStats};
 use crate::tenants::{Load, TenantLimits, Tenants};
@@ -73,6 +74,7 @@ pub struct Ingest {
     multi_tenancy: bool,
     now_ns: fn() -> TimestampNs,
     budget: Arc<Budget>,
+    known: Arc<KnownSeries>,
     counters: Counters,
 }
 
@@ -87,6 +89,7 @@ impl Ingest {
             counters.know(DEFAULT_TENANT);
         }
         Self {
+            known: Arc::new(KnownSeries::within(store.budget())),
             store,
             limits: Arc::new(options.limits),
             tenants: Arc::new(Tenants::new(options.tenant_limits, options.tenant_overrides)),
@@ -206,6 +209,7 @@ impl Ingest {
             limits: Arc::clone(&self.limits),
             tenants: Arc::clone(&self.tenants),
             memory: Arc::clone(self.budget.memory()),
+            known: Arc::clone(&self.known),
             series: self.store.series(tenant),
             streams: self.store.streams(tenant),
         };
@@ -277,6 +281,7 @@ struct Job {
     limits: Arc<Limits>,
     tenants: Arc<Tenants>,
     memory: Arc<storage::Budget>,
+    known: Arc<KnownSeries>,
     series: Arc<LabelIndex>,
     streams: Arc<LabelIndex>,
 }
@@ -326,6 +331,8 @@ fn decode_job(mut job: Job) -> Result<Done, Error> {
         limits: &limits,
         series_max: of_tenant.series_max,
         streams_max: of_tenant.streams_max,
+        tenant: &job.tenant,
+        known: &job.known,
         series: &job.series,
         streams: &job.streams,
         is_replay: false,

@@ -19,6 +19,7 @@ mod decode;
 mod error;
 mod identity;
 mod ingest;
+mod known;
 mod limits;
 mod server;
 mod stats;

@@ -16,21 +16,22 @@ mod columns;
 mod exemplars;
 mod histograms;
 mod labels;
+mod name_cache;
 mod names;
 mod points;
 pub(super) mod remote_write;
 mod target_info;
 
-use std::rc::Rc;
 use std::sync::Arc;
 
-use ahash::AHashMap;
 use schemas::model::NANOS_PER_MILLI;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use self::columns::Sink;
 use self::histograms::Buckets;
 use self::labels::{BaseLabel, PointLabels, check_value};
+pub(crate) use self::name_cache::NameCache;
+use self::name_cache::{Name, Names};
 use self::names::Suffix;
 use super::attributes::{self, KeyValue, utf8};
 use super::envelope::{self, Records, Resource, Scope};
@@ -38,6 +39,7 @@ use super::wire::{Fields, Malformed};
 use super::{Context, Decoded, Failure, Tally, optional_time};
 use crate::admit::{Reason, Rejection, TimeBounds};
 use crate::error::Error;
+use crate::known::Lookup;
 use crate::limits::SAMPLE_ROW_BYTES;
 
 /// The resource attributes that become labels of every series, beside `job` and `instance`: what
@@ -61,10 +63,11 @@ pub(super) fn decode(request: &[u8], context: &Context<'_>) -> Result<Decoded, E
         bounds: context.time_bounds(),
         sink: Sink::new(context),
         labels: PointLabels::new(),
-        names: AHashMap::new(),
+        lookup: context.lookup(),
         scratch: Scratch::default(),
         resource: Resource::default(),
         identity: Vec::new(),
+        resource_seed: 0,
         seen_ms: None,
     };
     let mut tally = Tally::new(context);
@@ -77,11 +80,13 @@ struct MetricsDecoder<'a, 'c> {
     bounds: TimeBounds,
     sink: Sink<'c>,
     labels: PointLabels<'a>,
-    names: AHashMap<(&'a str, &'a str, Kind, Suffix), Option<Rc<Names>>>,
+    lookup: Lookup<'c>,
     scratch: Scratch<'a>,
     resource: Resource<'a>,
     /// `job` and `instance` of the resource.
     identity: Vec<BaseLabel>,
+    /// Stands for the labels that the resource gives, in lookups.
+    resource_seed: u64,
     /// Earliest and latest time of a stored point of the resource.
     seen_ms: Option<(i64, i64)>,
 }
@@ -93,6 +98,7 @@ struct Scratch<'a> {
     exemplars: exemplars::Exemplars<'a>,
     buckets: Buckets,
     series: Vec<i64>,
+    hashed: Vec<u8>,
 }
 
 /// The five kinds of metric, with the field that holds their data.
@@ -127,34 +133,13 @@ impl Kind {
     }
 }
 
-/// A metric's name as stored.
-#[derive(Debug, Default)]
-struct Name {
-    text: String,
-    metric_id: i64,
-}
-
-impl Name {
-    fn new(text: String) -> Self {
-        let metric_id = xxh3_64(text.as_bytes()) as i64;
-        Self { text, metric_id }
-    }
-}
-
-/// The names of a metric's series; the parts are empty if its kind has none.
-#[derive(Debug, Default)]
-struct Names {
-    plain: Name,
-    bucket: Name,
-    sum: Name,
-    count: Name,
-}
-
 /// What the points of a metric share.
 struct Family<'a> {
-    names: Rc<Names>,
+    names: Arc<Names>,
     kind: Kind,
     about: About<'a>,
+    /// Stands for the labels that the resource and the metric give, in lookups.
+    seed: u64,
 }
 
 /// What is told about a metric beside its name.
@@ -241,6 +226,7 @@ impl<'a> Records<'a> for MetricsDecoder<'a, '_> {
                 base.push(BaseLabel { name: names::label_name(key).into(), value, wins: false });
             }
         }
+        self.resource_seed = self.seed_of(&base);
         self.labels.set_base(base);
         Ok(())
     }
@@ -318,9 +304,14 @@ impl<'a> MetricsDecoder<'a, '_> {
                 return Err(Rejection::new(Reason::InvalidMetric, message).into());
             }
         };
+        let names = self.names_of(name, unit, kind, suffix)?;
+        // The kind, too: some add a label of their own.
+        let metric_id = names.plain.metric_id.to_le_bytes();
+        let seed = xxh3_64_with_seed(&metric_id, self.resource_seed ^ kind as u64);
         Ok(Some(Family {
-            names: self.names_of(name, unit, kind, suffix)?,
+            names,
             kind,
+            seed,
             about: About {
                 type_name,
                 unit,
@@ -336,24 +327,12 @@ impl<'a> MetricsDecoder<'a, '_> {
         unit: &'a str,
         kind: Kind,
         suffix: Suffix,
-    ) -> Result<Rc<Names>, Failure> {
+    ) -> Result<Arc<Names>, Failure> {
         let max = self.context.limits.label_value_bytes_max;
-        let made = self.names.entry((name, unit, kind, suffix)).or_insert_with(|| {
-            let plain = names::metric_name(name, unit, suffix).filter(|n| n.len() <= max)?;
-            let part = |part: &str| Name::new(format!("{plain}_{part}"));
-            let names = match kind {
-                Kind::Histogram | Kind::Summary => Names {
-                    bucket: part("bucket"),
-                    sum: part("sum"),
-                    count: part("count"),
-                    plain: Name::new(plain),
-                },
-                _ => Names { plain: Name::new(plain), ..Names::default() },
-            };
-            Some(Rc::new(names))
-        });
-        if let Some(names) = made {
-            return Ok(Rc::clone(names));
+        let hashed = &mut self.scratch.hashed;
+        let made = self.context.known.names.names((name, unit), (kind, suffix), hashed);
+        if let Some(names) = made.filter(|names| names.plain.text.len() <= max) {
+            return Ok(names);
         }
         let message = format!(
             "metric name {name:.64?} and its unit have {} bytes, must have 1 to {max} that a \
@@ -388,6 +367,18 @@ impl<'a> MetricsDecoder<'a, '_> {
         attributes::write_label_text(&mut text, &attribute.value()?)?;
         check_value(key, text.len(), self.context.limits)?;
         Ok((!text.is_empty()).then(|| text.into()))
+    }
+
+    fn seed_of(&mut self, base: &[BaseLabel]) -> u64 {
+        let hashed = &mut self.scratch.hashed;
+        hashed.clear();
+        for label in base {
+            hashed.extend_from_slice(label.name.as_bytes());
+            hashed.push(0xFF);
+            hashed.extend_from_slice(label.value.as_bytes());
+            hashed.extend_from_slice(&[0xFF, u8::from(label.wins)]);
+        }
+        xxh3_64_with_seed(hashed, self.lookup.seed())
     }
 
     fn push_point(

@@ -27,6 +27,7 @@ use schemas::model::{Signal, TimestampNs};
 use storage::{Budget, Frame, LabelIndex, Reservation, TableBatch, Use};
 
 pub(crate) use self::json::transcode as transcode_json;
+pub(crate) use self::metrics::NameCache;
 use self::metrics::remote_write;
 use self::wire::Malformed;
 use crate::IngestOptions;
@@ -34,6 +35,7 @@ use crate::admit::{Reason, Rejection, Rejections, TimeBounds};
 use crate::body::{self, Format};
 use crate::error::{Error, ErrorKind};
 use crate::identity::{self, Runs};
+use crate::known::{KnownSeries, Lookup};
 use crate::limits::{
     LABEL_BYTES_PER_REQUEST_MAX, Limits, REPLAY_BYTES_MAX, ROW_BYTES_PER_REQUEST_MAX,
 };
@@ -49,6 +51,10 @@ pub(crate) struct Context<'c> {
     pub(crate) series_max: usize,
     /// Log streams that the tenant may have on a day; 0 is no limit.
     pub(crate) streams_max: usize,
+    /// Whose request it is.
+    pub(crate) tenant: &'c str,
+    /// Series by their labels as they were sent.
+    pub(crate) known: &'c KnownSeries,
     /// The tenant's known series.
     pub(crate) series: &'c LabelIndex,
     /// The tenant's known streams.
@@ -64,7 +70,11 @@ pub(crate) struct Context<'c> {
     pub(crate) rejected_before: &'c [Range<u64>],
 }
 
-impl Context<'_> {
+impl<'c> Context<'c> {
+    fn lookup(&self) -> Lookup<'c> {
+        self.known.lookup(self.tenant, self.limits, self.series)
+    }
+
     fn time_bounds(&self) -> TimeBounds {
         TimeBounds::new(self.limits, self.received_ns)
     }
@@ -308,12 +318,13 @@ fn valid_id<const N: usize>(id: &[u8]) -> Option<&[u8; N]> {
 #[derive(Clone, Debug)]
 pub struct Decoder {
     limits: Arc<Limits>,
+    known: Arc<KnownSeries>,
 }
 
 impl Decoder {
     /// A decoder for frames that an [`crate::Ingest`] with the same options wrote.
     pub fn new(options: &IngestOptions) -> Self {
-        Self { limits: Arc::new(options.limits.clone()) }
+        Self { limits: Arc::new(options.limits.clone()), known: Arc::default() }
     }
 }
 
@@ -338,6 +349,8 @@ impl storage::Decode for Decoder {
             limits: &limits,
             series_max: 0,
             streams_max: 0,
+            tenant: &frame.tenant,
+            known: &self.known,
             series,
             streams,
             is_replay: true,

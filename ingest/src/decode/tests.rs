@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::body::Format;
+use crate::known::KnownSeries;
 use crate::limits::Limits;
 
 /// The time of receipt in all tests: 2023-11-14T22:13:20Z.
@@ -36,6 +37,8 @@ pub(super) fn decode_with(signal: Signal, request: &[u8], limits: &Limits) -> De
         limits,
         series_max: 0,
         streams_max: 0,
+        tenant: "t",
+        known: &KnownSeries::default(),
         series: &series,
         streams: &streams,
         is_replay: false,
@@ -194,6 +197,8 @@ fn a_request_of_endless_empty_records_is_refused() {
         limits: &limits,
         series_max: 0,
         streams_max: 0,
+        tenant: "t",
+        known: &KnownSeries::default(),
         series: &series,
         streams: &streams,
         is_replay: false,
@@ -234,6 +239,8 @@ fn decode_anything(bytes: &[u8]) {
         limits: &limits,
         series_max: 0,
         streams_max: 0,
+        tenant: "t",
+        known: &KnownSeries::default(),
         series: &series,
         streams: &streams,
         is_replay: false,
@@ -309,6 +316,8 @@ fn endless_scopes_without_records_are_refused_too() {
         limits: &limits,
         series_max: 0,
         streams_max: 0,
+        tenant: "t",
+        known: &KnownSeries::default(),
         series: &series,
         streams: &streams,
         is_replay: false,

@@ -116,6 +116,34 @@ impl<'a> Value<'a> {
 const WRONG_TYPE: Malformed = Malformed("a field has the wrong wire type");
 const TRUNCATED: Malformed = Malformed("a message ends within a field");
 
+/// Where the fields of one number lie in a message.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stretch {
+    from: usize,
+    to: usize,
+    is_torn: bool,
+}
+
+impl Stretch {
+    /// Adds a field: so many bytes were left of the message before it and behind it.
+    #[inline]
+    pub(crate) fn add(&mut self, message: &[u8], before: usize, behind: usize) {
+        let (from, to) = (message.len() - before, message.len() - behind);
+        if self.from == self.to {
+            self.from = from;
+        } else if self.to != from {
+            self.is_torn = true;
+        }
+        self.to = to;
+    }
+
+    /// The fields with their tags, if nothing lies between them.
+    #[inline]
+    pub(crate) fn of<'a>(&self, message: &'a [u8]) -> Option<&'a [u8]> {
+        if self.is_torn { None } else { message.get(self.from..self.to) }
+    }
+}
+
 /// The fields of a message, in the order sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fields<'a> {
@@ -125,6 +153,11 @@ pub(crate) struct Fields<'a> {
 impl<'a> Fields<'a> {
     pub(crate) fn new(message: &'a [u8]) -> Self {
         Self { rest: message }
+    }
+
+    /// Bytes behind the last field that was read.
+    pub(crate) fn left(&self) -> usize {
+        self.rest.len()
     }
 
     /// The next field's number and value; `None` at the end of the message.

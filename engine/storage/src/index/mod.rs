@@ -27,6 +27,7 @@ mod unseen;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::BooleanArray;
 use arrow::compute::filter_record_batch;
@@ -108,6 +109,30 @@ pub struct LabelIndex {
     /// Held shared while ordinals are in somebody's hands, so that none is given to another entry
     /// meanwhile; held alone while entries are forgotten.
     ordinals: RwLock<()>,
+    generation: Generation,
+}
+
+/// A number that no other index of the process has or will have.
+#[derive(Debug)]
+struct Generation(AtomicU64);
+
+impl Generation {
+    fn next() -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Something was forgotten. To be called behind it and before the lock is given back, so that
+    /// nobody sees the new number together with what is forgotten.
+    fn advance(&self) {
+        self.0.store(Self::next(), Ordering::Release);
+    }
+}
+
+impl Default for Generation {
+    fn default() -> Self {
+        Self(AtomicU64::new(Self::next()))
+    }
 }
 
 /// A row that has a place in the index and waits for being durable.
@@ -196,6 +221,7 @@ impl LabelIndex {
             let mut entries = self.entries.write();
             let len = entries.ordinals();
             let gone: Vec<u32> = entries.days.forget_before(day, len).iter().collect();
+            self.generation.advance();
             entries.settle();
             gone
         };
@@ -322,6 +348,12 @@ impl LabelIndex {
     pub fn contains(&self, id: i64, day: i32) -> bool {
         let entries = self.entries.read();
         entries.ordinal(id).is_some_and(|ordinal| entries.days.is_seen_on(ordinal, day))
+    }
+
+    /// Changes whenever something is forgotten, and is never that of another index: what
+    /// [`Self::contains`] has said stays true as long as this is what it was before.
+    pub fn generation(&self) -> u64 {
+        self.generation.0.load(Ordering::Acquire)
     }
 
     /// How many entries were seen on `day`, counted from 1970-01-01.

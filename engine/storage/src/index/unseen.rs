@@ -35,6 +35,7 @@ impl LabelIndex {
                     entries.days.remove(ordinal, &gone);
                 }
             }
+            self.generation.advance();
             entries.settle();
         }
     }

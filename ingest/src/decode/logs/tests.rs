@@ -14,6 +14,7 @@ use storage::LabelIndex;
 use crate::body::Format;
 use crate::decode::tests::{NOW_NS, attribute, decode_message, rows, string};
 use crate::decode::{Context, Decoded, decode};
+use crate::known::KnownSeries;
 use crate::limits::Limits;
 
 fn request(resource: Vec<proto::LogRecord>) -> ExportLogsServiceRequest {
@@ -156,6 +157,8 @@ fn a_stream_has_one_row_a_day_and_none_if_it_is_known() {
         limits: &limits,
         series_max: 0,
         streams_max: 0,
+        tenant: "t",
+        known: &KnownSeries::default(),
         series: &series,
         streams: &streams,
         is_replay: false,

@@ -7,8 +7,9 @@ use arrow::array::{
     ArrayRef, FixedSizeBinaryBuilder, Float64Array, Float64Builder, Int32Array, Int32Builder,
     Int64Array, Int64Builder, ListBuilder, StringBuilder,
 };
+use arrow::datatypes::DataType;
 use schemas::tables::{Table, day_of_ms};
-use storage::{LabelIndex, TableBatch};
+use storage::{LabelIndex, TableBatch, absent};
 
 use super::super::{Context, Failure};
 use super::exemplars::Exemplar;
@@ -29,10 +30,12 @@ pub(super) struct Sink<'c> {
     made: AHashSet<(i64, i32)>,
     /// How many of them on each day.
     made_on: AHashMap<i32, usize>,
-    series: SeriesColumns,
     samples: SampleColumns,
-    histograms: HistogramColumns,
-    exemplars: ExemplarColumns,
+    /// What most requests have none of is made when the first comes: builders begin with room for
+    /// a thousand rows.
+    series: Option<Box<SeriesColumns>>,
+    histograms: Option<Box<HistogramColumns>>,
+    exemplars: Option<Box<ExemplarColumns>>,
 }
 
 impl<'c> Sink<'c> {
@@ -42,14 +45,14 @@ impl<'c> Sink<'c> {
             series_max: context.series_max,
             made: AHashSet::new(),
             made_on: AHashMap::new(),
-            series: SeriesColumns::default(),
             samples: SampleColumns::default(),
-            histograms: HistogramColumns::default(),
-            exemplars: ExemplarColumns::new(),
+            series: None,
+            histograms: None,
+            exemplars: None,
         }
     }
 
-    /// The id of a series; its row is made unless the series is known for the day.
+    /// The id of a series, and whether it is known for the day: its row is made unless it is.
     pub(super) fn series(
         &mut self,
         labels: &mut PointLabels<'_>,
@@ -58,13 +61,15 @@ impl<'c> Sink<'c> {
         extra: &str,
         times: Times,
         tally: &mut Tally,
-    ) -> Result<i64, Failure> {
+    ) -> Result<(i64, bool), Failure> {
         let id = labels.id(&name.text, extra);
-        self.ensure(id, labels.iter(&name.text, extra), &family.about, name, times, tally)?;
-        Ok(id)
+        let labels = labels.iter(&name.text, extra);
+        let is_known = self.ensure(id, labels, &family.about, name, times, tally)?;
+        Ok((id, is_known))
     }
 
-    /// Makes the row of a series unless it is known for the day. `labels` are sorted by name.
+    /// Makes the row of a series unless it is known for the day, which is told. `labels` are sorted
+    /// by name.
     pub(super) fn ensure<'l>(
         &mut self,
         id: i64,
@@ -73,10 +78,13 @@ impl<'c> Sink<'c> {
         name: &Name,
         times: Times,
         tally: &mut Tally,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let day = day_of_ms(times.time_ms);
-        if self.known.contains(id, day) || self.made.contains(&(id, day)) {
-            return Ok(());
+        if self.known.contains(id, day) {
+            return Ok(true);
+        }
+        if self.made.contains(&(id, day)) {
+            return Ok(false);
         }
         let made = self.made_on.get(&day).copied().unwrap_or_default();
         if self.series_max > 0 && self.known.seen_on(day) + made >= self.series_max {
@@ -91,18 +99,18 @@ impl<'c> Sink<'c> {
         tally.make_entry(self.known, id)?;
         tally.make_rows(1, SERIES_ROW_BYTES)?;
         tally.make_labels(bytes + about.unit.len())?;
-        self.series.push(id, labels, about, name, times);
+        self.series.get_or_insert_default().push(id, labels, about, name, times);
         *self.made_on.entry(day).or_default() += 1;
         self.made.insert((id, day));
-        Ok(())
+        Ok(false)
     }
 
-    pub(super) fn push_sample(&mut self, name: &Name, series: i64, times: Times, number: f64) {
-        self.samples.metric_id.push(name.metric_id);
+    pub(super) fn push_sample(&mut self, metric: i64, series: i64, times: Times, number: f64) {
+        self.samples.metric_id.push(metric);
         self.samples.series_id.push(series);
         self.samples.time_ms.push(times.time_ms);
         self.samples.number.push(number);
-        self.samples.start_ms.append_option(times.start_ms);
+        self.samples.push_start(times.start_ms);
     }
 
     pub(super) fn push_histogram(
@@ -112,20 +120,20 @@ impl<'c> Sink<'c> {
         times: Times,
         point: &ExponentialPoint,
     ) {
-        self.histograms.push(name, series, times, point);
+        self.histograms.get_or_insert_default().push(name, series, times, point);
     }
 
     pub(super) fn push_exemplar(&mut self, series: i64, exemplar: Exemplar<'_>) {
-        self.exemplars.push(series, exemplar);
+        self.exemplars.get_or_insert_default().push(series, exemplar);
     }
 
     /// The batches, series before what uses them.
     pub(super) fn finish(self) -> Result<Vec<Option<TableBatch>>, Error> {
         Ok(vec![
-            self.series.finish()?,
+            self.series.map(|columns| columns.finish()).transpose()?.flatten(),
             self.samples.finish()?,
-            self.histograms.finish()?,
-            self.exemplars.finish()?,
+            self.histograms.map(|columns| columns.finish()).transpose()?.flatten(),
+            self.exemplars.map(|columns| columns.finish()).transpose()?.flatten(),
         ])
     }
 }
@@ -136,21 +144,38 @@ struct SampleColumns {
     series_id: Vec<i64>,
     time_ms: Vec<i64>,
     number: Vec<f64>,
-    start_ms: Int64Builder,
+    /// `None` until the first sample that has one.
+    start_ms: Option<Int64Builder>,
 }
 
 impl SampleColumns {
-    fn finish(mut self) -> Result<Option<TableBatch>, Error> {
+    /// The start time of the sample that was pushed last.
+    fn push_start(&mut self, start_ms: Option<i64>) {
+        if self.start_ms.is_none() && start_ms.is_some() {
+            let mut builder = Int64Builder::with_capacity(self.number.capacity());
+            builder.append_nulls(self.number.len() - 1);
+            self.start_ms = Some(builder);
+        }
+        if let Some(builder) = &mut self.start_ms {
+            builder.append_option(start_ms);
+        }
+    }
+
+    fn finish(self) -> Result<Option<TableBatch>, Error> {
         let rows = self.number.len();
+        let start_ms: ArrayRef = match self.start_ms {
+            Some(mut builder) => Arc::new(builder.finish()),
+            None => absent(&DataType::Int64, rows),
+        };
         let columns: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::from(self.metric_id)),
             Arc::new(Int64Array::from(self.series_id)),
             Arc::new(Int64Array::from(self.time_ms)),
             Arc::new(Float64Array::from(self.number)),
             // Mantissa and exponent are found when a segment is written.
-            Arc::new(Int64Array::new_null(rows)),
-            Arc::new(Int32Array::new_null(rows)),
-            Arc::new(self.start_ms.finish()),
+            absent(&DataType::Int64, rows),
+            absent(&DataType::Int32, rows),
+            start_ms,
         ];
         batch::finish(Table::MetricSamples, columns)
     }
@@ -293,8 +318,8 @@ struct ExemplarColumns {
     attributes: StringBuilder,
 }
 
-impl ExemplarColumns {
-    fn new() -> Self {
+impl Default for ExemplarColumns {
+    fn default() -> Self {
         Self {
             series_id: Vec::new(),
             time_ms: Vec::new(),
@@ -304,7 +329,9 @@ impl ExemplarColumns {
             attributes: StringBuilder::new(),
         }
     }
+}
 
+impl ExemplarColumns {
     fn push(&mut self, series: i64, exemplar: Exemplar<'_>) {
         self.series_id.push(series);
         self.time_ms.push(exemplar.time_ms);

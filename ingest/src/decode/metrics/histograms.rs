@@ -2,11 +2,16 @@
 
 use super::super::Failure;
 use super::super::attributes;
-use super::super::wire::{Fields, Value};
+use super::super::wire::{Fields, Stretch, Value};
 use super::points::format_float;
 use super::{Family, MetricsDecoder, NO_RECORDED_VALUE, STALE, Tally, Times};
 use crate::admit::{Reason, Rejection};
+use crate::known::Key;
 use crate::limits::{BUCKET_BYTES, HISTOGRAM_BUCKETS_MAX, HISTOGRAM_ROW_BYTES, SAMPLE_ROW_BYTES};
+
+/// Tells the series of counts and of sums from those of buckets, whose bounds are never NaN.
+const COUNT_PART: u64 = u64::MAX;
+const SUM_PART: u64 = u64::MAX - 1;
 
 /// The buckets of the explicit histogram that is being read. Bounds seldom change from point to
 /// point, so their texts are kept.
@@ -64,6 +69,11 @@ impl Buckets {
         Ok(())
     }
 
+    /// What tells the series of a bucket from the others of its histogram.
+    fn part(&self, bucket: usize) -> u64 {
+        self.bounds.get(bucket).unwrap_or(&f64::INFINITY).to_bits()
+    }
+
     /// The bucket that a measurement fell into; the last one is that of infinity.
     fn bucket_of(&self, number: f64) -> usize {
         self.bounds.partition_point(|bound| *bound < number)
@@ -96,34 +106,30 @@ impl<'a> MetricsDecoder<'a, '_> {
         tally: &mut Tally,
     ) -> Result<Times, Failure> {
         let limits = self.context.limits;
-        let point = self.read_histogram(message)?;
+        let (point, key) = self.read_histogram(family, message)?;
         let times = self.read_times(family, point.time_ns, point.start_ns)?;
         self.scratch.buckets.finish(family)?;
-        attributes::dedup(&mut self.scratch.attributes);
-        self.labels.read(&self.scratch.attributes, limits)?;
-        self.scratch.exemplars.read(times, &self.bounds, limits, tally)?;
-        tally.make_rows(3 + self.scratch.buckets.bounds.len(), SAMPLE_ROW_BYTES)?;
         let is_stale = point.flags & NO_RECORDED_VALUE != 0;
         let value_of = |number: f64| if is_stale { STALE } else { number };
-
-        let (labels, names) = (&mut self.labels, &family.names);
-        let count_series = self.sink.series(labels, family, &names.count, "", times, tally)?;
         // A stale point has no sum but ends the series of sums, too.
         let sum = if is_stale { Some(STALE) } else { point.sum };
-        let sum_series = match sum {
-            Some(_) => Some(self.sink.series(labels, family, &names.sum, "", times, tally)?),
-            None => None,
-        };
-        self.scratch.series.clear();
-        let texts = self.scratch.buckets.texts.iter().map(String::as_str);
-        for le in texts.chain(["+Inf"]) {
-            let id = self.sink.series(labels, family, &names.bucket, le, times, tally)?;
-            self.scratch.series.push(id);
-        }
 
-        self.sink.push_sample(&names.count, count_series, times, value_of(point.count as f64));
+        let known = self.known_histogram(key, sum.is_some(), times);
+        if known.is_none() {
+            self.read_labels(message, 9)?;
+        }
+        self.scratch.exemplars.read(times, &self.bounds, limits, tally)?;
+        tally.make_rows(3 + self.scratch.buckets.bounds.len(), SAMPLE_ROW_BYTES)?;
+        let (count_series, sum_series) = match known {
+            Some(known) => known,
+            None => self.histogram_series(key, sum.is_some(), family, times, tally)?,
+        };
+
+        let names = &family.names;
+        let count = value_of(point.count as f64);
+        self.sink.push_sample(names.count.metric_id, count_series, times, count);
         if let (Some(series), Some(sum)) = (sum_series, sum) {
-            self.sink.push_sample(&names.sum, series, times, sum);
+            self.sink.push_sample(names.sum.metric_id, series, times, sum);
         }
         let mut cumulative = 0_u64;
         let last = self.scratch.buckets.bounds.len();
@@ -131,7 +137,8 @@ impl<'a> MetricsDecoder<'a, '_> {
             let count = self.scratch.buckets.counts.get(i).copied().unwrap_or(0);
             cumulative = cumulative.saturating_add(count);
             let count = if i == last { point.count } else { cumulative };
-            self.sink.push_sample(&names.bucket, *series, times, value_of(count as f64));
+            let count = value_of(count as f64);
+            self.sink.push_sample(names.bucket.metric_id, *series, times, count);
         }
         for exemplar in self.scratch.exemplars.iter() {
             let bucket = self.scratch.buckets.bucket_of(exemplar.number);
@@ -140,15 +147,77 @@ impl<'a> MetricsDecoder<'a, '_> {
         Ok(times)
     }
 
-    fn read_histogram(&mut self, message: &'a [u8]) -> Result<HistogramPoint, Failure> {
-        let limits = self.context.limits;
+    /// The series of counts and, if there is one, of sums; those of the buckets are put into
+    /// `scratch.series`. `None` if one of them is not known for the day.
+    fn known_histogram(
+        &mut self,
+        key: Option<Key>,
+        has_sum: bool,
+        times: Times,
+    ) -> Option<(i64, Option<i64>)> {
+        let key = key?;
+        let count = self.known_series(Some(key.part(COUNT_PART)), times)?;
+        let sum = match has_sum {
+            true => Some(self.known_series(Some(key.part(SUM_PART)), times)?),
+            false => None,
+        };
+        self.scratch.series.clear();
+        for bucket in 0..=self.scratch.buckets.bounds.len() {
+            let part = self.scratch.buckets.part(bucket);
+            let series = self.known_series(Some(key.part(part)), times)?;
+            self.scratch.series.push(series);
+        }
+        Some((count, sum))
+    }
+
+    /// The same for labels that were read.
+    fn histogram_series(
+        &mut self,
+        key: Option<Key>,
+        has_sum: bool,
+        family: &Family<'a>,
+        times: Times,
+        tally: &mut Tally,
+    ) -> Result<(i64, Option<i64>), Failure> {
+        let names = &family.names;
+        let part = |part: u64| key.map(|key| key.part(part));
+        let count = self.series(part(COUNT_PART), family, (&names.count, ""), times, tally)?;
+        let sum = match has_sum {
+            true => Some(self.series(part(SUM_PART), family, (&names.sum, ""), times, tally)?),
+            false => None,
+        };
+        self.scratch.series.clear();
+        let texts = std::mem::take(&mut self.scratch.buckets.texts);
+        let mut failure = None;
+        for (bucket, le) in texts.iter().map(String::as_str).chain(["+Inf"]).enumerate() {
+            let key = part(self.scratch.buckets.part(bucket));
+            match self.series(key, family, (&names.bucket, le), times, tally) {
+                Ok(series) => self.scratch.series.push(series),
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        // The texts are those of the next point, too, whatever became of this one.
+        self.scratch.buckets.texts = texts;
+        failure.map_or(Ok((count, sum)), Err)
+    }
+
+    fn read_histogram(
+        &mut self,
+        family: &Family<'a>,
+        message: &'a [u8],
+    ) -> Result<(HistogramPoint, Option<Key>), Failure> {
         let scratch = &mut self.scratch;
-        scratch.attributes.clear();
         scratch.exemplars.clear();
         scratch.buckets.clear();
         let mut point = HistogramPoint::default();
+        let mut attributes = Stretch::default();
         let mut fields = Fields::new(message);
-        while let Some((field, value)) = fields.next()? {
+        loop {
+            let before = fields.left();
+            let Some((field, value)) = fields.next()? else { break };
             match field {
                 2 => point.start_ns = value.fixed64()?,
                 3 => point.time_ns = value.fixed64()?,
@@ -157,12 +226,15 @@ impl<'a> MetricsDecoder<'a, '_> {
                 6 => scratch.buckets.push_counts(value)?,
                 7 => scratch.buckets.push_bounds(value)?,
                 8 => scratch.exemplars.push(value.bytes()?),
-                9 => attributes::push(&mut scratch.attributes, value.bytes()?, limits)?,
+                9 => {
+                    value.bytes()?;
+                    attributes.add(message, before, fields.left());
+                }
                 10 => point.flags = value.uint32()?,
                 _ => {}
             }
         }
-        Ok(point)
+        Ok((point, attributes.of(message).map(|raw| Key::new(raw, family.seed))))
     }
 
     pub(super) fn push_exponential(
@@ -186,7 +258,7 @@ impl<'a> MetricsDecoder<'a, '_> {
         tally.make_rows(buckets, BUCKET_BYTES)?;
         tally.make_rows(1, HISTOGRAM_ROW_BYTES)?;
         let name = &family.names.plain;
-        let series = self.sink.series(&mut self.labels, family, name, "", times, tally)?;
+        let (series, _) = self.sink.series(&mut self.labels, family, name, "", times, tally)?;
         self.sink.push_histogram(name, series, times, &point);
         for exemplar in self.scratch.exemplars.iter() {
             self.sink.push_exemplar(series, exemplar);

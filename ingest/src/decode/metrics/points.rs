@@ -1,10 +1,13 @@
 //! Data points of gauges, sums and summaries.
 
+use schemas::tables::day_of_ms;
+
 use super::super::Failure;
 use super::super::attributes;
-use super::super::wire::Fields;
-use super::{Family, MetricsDecoder, NO_RECORDED_VALUE, STALE, Tally, Times};
+use super::super::wire::{Fields, Stretch};
+use super::{Family, MetricsDecoder, NO_RECORDED_VALUE, Name, STALE, Tally, Times};
 use crate::admit::{Reason, Rejection};
+use crate::known::{Found, Key};
 use crate::limits::SAMPLE_ROW_BYTES;
 
 impl<'a> MetricsDecoder<'a, '_> {
@@ -15,20 +18,24 @@ impl<'a> MetricsDecoder<'a, '_> {
         tally: &mut Tally,
     ) -> Result<Times, Failure> {
         let limits = self.context.limits;
-        let scratch = &mut self.scratch;
-        scratch.attributes.clear();
-        scratch.exemplars.clear();
+        self.scratch.exemplars.clear();
         let (mut start_ns, mut time_ns, mut flags) = (0, 0, 0);
         let mut number = None;
+        let mut attributes = Stretch::default();
         let mut fields = Fields::new(message);
-        while let Some((field, value)) = fields.next()? {
+        loop {
+            let before = fields.left();
+            let Some((field, value)) = fields.next()? else { break };
             match field {
                 2 => start_ns = value.fixed64()?,
                 3 => time_ns = value.fixed64()?,
                 4 => number = Some(value.double()?),
-                5 => scratch.exemplars.push(value.bytes()?),
+                5 => self.scratch.exemplars.push(value.bytes()?),
                 6 => number = Some(value.fixed64()? as i64 as f64),
-                7 => attributes::push(&mut scratch.attributes, value.bytes()?, limits)?,
+                7 => {
+                    value.bytes()?;
+                    attributes.add(message, before, fields.left());
+                }
                 8 => flags = value.uint32()?,
                 _ => {}
             }
@@ -42,16 +49,69 @@ impl<'a> MetricsDecoder<'a, '_> {
             }
         };
         let times = self.read_times(family, time_ns, start_ns)?;
-        attributes::dedup(&mut self.scratch.attributes);
-        self.labels.read(&self.scratch.attributes, limits)?;
-        self.scratch.exemplars.read(times, &self.bounds, limits, tally)?;
         let name = &family.names.plain;
-        let series = self.sink.series(&mut self.labels, family, name, "", times, tally)?;
-        self.sink.push_sample(name, series, times, number);
+        let key = attributes.of(message).map(|raw| Key::new(raw, family.seed));
+        let known = self.known_series(key, times);
+        if known.is_none() {
+            self.read_labels(message, 7)?;
+        }
+        self.scratch.exemplars.read(times, &self.bounds, limits, tally)?;
+        let series = match known {
+            Some(series) => series,
+            None => self.series(key, family, (name, ""), times, tally)?,
+        };
+        self.sink.push_sample(name.metric_id, series, times, number);
         for exemplar in self.scratch.exemplars.iter() {
             self.sink.push_exemplar(series, exemplar);
         }
         Ok(times)
+    }
+
+    /// The series of labels that came before and that is known for the day; what it is told for
+    /// is remembered.
+    pub(super) fn known_series(&mut self, key: Option<Key>, times: Times) -> Option<i64> {
+        let key = key?;
+        let Found { series, metric, day } = self.lookup.get(key)?;
+        let wanted = day_of_ms(times.time_ms);
+        if day != Some(wanted) {
+            if !self.context.series.contains(series, wanted) {
+                return None;
+            }
+            self.lookup.put(key, series, metric, wanted);
+        }
+        Some(series)
+    }
+
+    /// The series of the labels that were read, with this name and value of the extra label.
+    pub(super) fn series(
+        &mut self,
+        key: Option<Key>,
+        family: &Family<'a>,
+        (name, extra): (&Name, &str),
+        times: Times,
+        tally: &mut Tally,
+    ) -> Result<i64, Failure> {
+        let (series, is_known) =
+            self.sink.series(&mut self.labels, family, name, extra, times, tally)?;
+        if let Some(key) = key.filter(|_| is_known) {
+            self.lookup.put(key, series, name.metric_id, day_of_ms(times.time_ms));
+        }
+        Ok(series)
+    }
+
+    /// Reads the labels of a point, whose attributes are the fields of this number.
+    pub(super) fn read_labels(&mut self, message: &'a [u8], number: u32) -> Result<(), Failure> {
+        let limits = self.context.limits;
+        let list = &mut self.scratch.attributes;
+        list.clear();
+        let mut fields = Fields::new(message);
+        while let Some((field, value)) = fields.next()? {
+            if field == number {
+                attributes::push(list, value.bytes()?, limits)?;
+            }
+        }
+        attributes::dedup(list);
+        self.labels.read(list, limits)
     }
 
     pub(super) fn push_summary(
@@ -87,17 +147,19 @@ impl<'a> MetricsDecoder<'a, '_> {
         self.labels.read(&self.scratch.attributes, limits)?;
         tally.make_rows(2 + quantiles.len(), SAMPLE_ROW_BYTES)?;
         let (labels, names) = (&mut self.labels, &family.names);
-        let count_series = self.sink.series(labels, family, &names.count, "", times, tally)?;
-        let sum_series = self.sink.series(labels, family, &names.sum, "", times, tally)?;
+        let (count_series, _) = self.sink.series(labels, family, &names.count, "", times, tally)?;
+        let (sum_series, _) = self.sink.series(labels, family, &names.sum, "", times, tally)?;
         for (quantile, _) in &quantiles {
             let quantile = format_float(*quantile);
-            let id = self.sink.series(labels, family, &names.plain, &quantile, times, tally)?;
+            let (id, _) =
+                self.sink.series(labels, family, &names.plain, &quantile, times, tally)?;
             self.scratch.series.push(id);
         }
-        self.sink.push_sample(&names.count, count_series, times, value_of(count as f64));
-        self.sink.push_sample(&names.sum, sum_series, times, value_of(sum));
+        self.sink.push_sample(names.count.metric_id, count_series, times, value_of(count as f64));
+        self.sink.push_sample(names.sum.metric_id, sum_series, times, value_of(sum));
         for ((_, number), series) in quantiles.iter().zip(&self.scratch.series) {
-            self.sink.push_sample(&names.plain, *series, times, value_of(*number));
+            let number = value_of(*number);
+            self.sink.push_sample(names.plain.metric_id, *series, times, number);
         }
         Ok(times)
     }

@@ -18,6 +18,9 @@ use std::rc::Rc;
 
 use ahash::AHashMap;
 use schemas::model::{METRIC_NAME, NANOS_PER_MILLI};
+use schemas::tables::day_of_ms;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use self::series::Series;
 use super::columns::Sink;
@@ -28,6 +31,7 @@ use crate::decode::attributes::{close_object, utf8, write_member};
 use crate::decode::wire::{Fields, Malformed, Value};
 use crate::decode::{Context, Decoded, Failure, Tally, Written};
 use crate::error::Error;
+use crate::known::{Found, Key, Lookup};
 use crate::limits::{NESTED_ROW_BYTES, SAMPLE_ROW_BYTES};
 
 /// Which message a body holds.
@@ -46,12 +50,14 @@ pub(in crate::decode) fn decode(
     context: &Context<'_>,
 ) -> Result<Decoded, Error> {
     let mut tally = Tally::new(context);
-    let shared = Shared::read(version, request)?;
+    let lookup = context.lookup();
+    let shared = Shared::read(version, request, lookup.seed())?;
     let mut decoder = Decoder {
         context: *context,
         bounds: context.time_bounds(),
         sink: Sink::new(context),
         names: AHashMap::new(),
+        lookup,
         series: Series::default(),
         hashed: Vec::new(),
         json: String::new(),
@@ -90,18 +96,21 @@ struct Shared<'a> {
     version: Version,
     /// 2.0: texts by number, the first one empty.
     symbols: Vec<&'a [u8]>,
+    /// Their hashes.
+    hashes: Vec<u64>,
     /// 1.0: by the name of the metric family.
     metadata: AHashMap<&'a [u8], About<'a>>,
 }
 
 impl<'a> Shared<'a> {
-    fn read(version: Version, request: &'a [u8]) -> Result<Self, Error> {
-        let mut shared = Self { version, symbols: Vec::new(), metadata: AHashMap::new() };
+    fn read(version: Version, request: &'a [u8], seed: u64) -> Result<Self, Error> {
+        let mut shared =
+            Self { version, symbols: Vec::new(), hashes: Vec::new(), metadata: AHashMap::new() };
         let mut fields = Fields::new(request);
         while let Some((field, value)) = fields.next()? {
             match (version, field) {
                 (Version::One, 3) => shared.read_metadata(value.bytes()?)?,
-                (Version::Two, 4) => shared.symbols.push(value.bytes()?),
+                (Version::Two, 4) => shared.add_symbol(value.bytes()?, seed),
                 _ => {}
             }
         }
@@ -125,6 +134,11 @@ impl<'a> Shared<'a> {
         }
         self.metadata.insert(name, about(kind, help, unit));
         Ok(())
+    }
+
+    fn add_symbol(&mut self, symbol: &'a [u8], seed: u64) {
+        self.symbols.push(symbol);
+        self.hashes.push(xxh3_64_with_seed(symbol, seed));
     }
 
     fn symbol(&self, at: u32) -> Result<&'a [u8], Malformed> {
@@ -154,6 +168,7 @@ struct Decoder<'a, 'c> {
     bounds: TimeBounds,
     sink: Sink<'c>,
     names: AHashMap<&'a str, Rc<Name>>,
+    lookup: Lookup<'c>,
     series: Series<'a>,
     hashed: Vec<u8>,
     json: String,
@@ -167,6 +182,17 @@ struct Target<'a> {
     about: About<'a>,
 }
 
+/// A series of a request: its labels are read only if there is a need.
+struct Source<'a> {
+    message: &'a [u8],
+    /// Stands for its labels.
+    key: Option<Key>,
+    /// What is known of them.
+    found: Option<Found>,
+    /// What was read of them.
+    target: Option<Target<'a>>,
+}
+
 impl<'a> Decoder<'a, '_> {
     fn push(
         &mut self,
@@ -174,33 +200,54 @@ impl<'a> Decoder<'a, '_> {
         shared: &Shared<'a>,
         tally: &mut Tally,
     ) -> Result<(), Error> {
-        let (samples, histograms, _) = shared.version.row_fields();
-        let target = match self.read_series(message, shared) {
-            Ok(target) => target,
-            Err(failure) => {
-                let mut rows = 0;
-                each(message, |field, _| {
-                    rows += u64::from(field == samples || field == histograms);
-                    Ok(())
-                })?;
-                return tally.reject(failure, rows);
-            }
-        };
+        let (samples, histograms, exemplars) = shared.version.row_fields();
+        let mut source = self.source(message, shared)?;
+        if source.found.is_none()
+            && let Err(failure) = self.target(&mut source, shared)
+        {
+            let mut rows = 0;
+            each(message, |field, _| {
+                rows += u64::from(field == samples || field == histograms);
+                Ok(())
+            })?;
+            return tally.reject(failure, rows);
+        }
+        let mut has_exemplars = false;
         let mut fields = Fields::new(message);
         while let Some((field, value)) = fields.next()? {
+            has_exemplars |= field == exemplars;
             if (field != samples && field != histograms) || !tally.receive() {
                 continue;
             }
             let pushed = if field == samples {
-                self.push_sample(&target, value.bytes()?, tally)
+                self.push_sample(&mut source, value.bytes()?, shared, tally)
             } else {
-                self.push_histogram(&target, value.bytes()?, tally)
+                self.push_histogram(&mut source, value.bytes()?, shared, tally)
             };
             if let Err(failure) = pushed {
                 tally.fail(failure, 1)?;
             }
         }
-        self.push_exemplars(&target, message, shared, tally)
+        if has_exemplars { self.push_exemplars(&mut source, shared, tally) } else { Ok(()) }
+    }
+
+    /// A series whose labels are not read yet.
+    fn source(&mut self, message: &'a [u8], shared: &Shared<'a>) -> Result<Source<'a>, Malformed> {
+        let key = series::key(message, shared, self.lookup.seed(), &mut self.hashed)?;
+        let found = key.and_then(|key| self.lookup.get(key));
+        Ok(Source { message, key, found, target: None })
+    }
+
+    /// The series with its labels.
+    fn target<'s>(
+        &mut self,
+        source: &'s mut Source<'a>,
+        shared: &Shared<'a>,
+    ) -> Result<&'s Target<'a>, Failure> {
+        match &mut source.target {
+            Some(target) => Ok(target),
+            empty => Ok(empty.insert(self.read_series(source.message, shared)?)),
+        }
     }
 
     fn read_series(
@@ -224,8 +271,9 @@ impl<'a> Decoder<'a, '_> {
 
     fn push_sample(
         &mut self,
-        target: &Target<'a>,
+        source: &mut Source<'a>,
         message: &'a [u8],
+        shared: &Shared<'a>,
         tally: &mut Tally,
     ) -> Result<(), Failure> {
         tally.make_rows(1, SAMPLE_ROW_BYTES)?;
@@ -239,21 +287,37 @@ impl<'a> Decoder<'a, '_> {
             }
             Ok(())
         })?;
+        if let Some(found) = source.found
+            && let Ok(times) = self.times(time_ms, start_ms)
+            && found.day == Some(day_of_ms(times.time_ms))
+        {
+            self.sink.push_sample(found.metric, found.series, times, number);
+            self.written.samples += 1;
+            return Ok(());
+        }
+        let target = self.target(source, shared)?;
         let times = self.times_of(target, time_ms, start_ms)?;
-        self.ensure(target, &target.about, times, tally)?;
-        self.sink.push_sample(&target.name, target.id, times, number);
+        let (id, metric, day) = (target.id, target.name.metric_id, day_of_ms(times.time_ms));
+        let is_known = self.ensure(target, &target.about, times, tally)?;
+        self.sink.push_sample(metric, id, times, number);
         self.written.samples += 1;
+        if let Some(key) = source.key.filter(|_| is_known) {
+            self.lookup.put(key, id, metric, day);
+            source.found = Some(Found { series: id, metric, day: Some(day) });
+        }
         Ok(())
     }
 
     fn push_histogram(
         &mut self,
-        target: &Target<'a>,
+        source: &mut Source<'a>,
         message: &'a [u8],
+        shared: &Shared<'a>,
         tally: &mut Tally,
     ) -> Result<(), Failure> {
         let read = histogram::read(message)?;
         histogram::reserve(&read.point, tally)?;
+        let target = self.target(source, shared)?;
         let times = self.times_of(target, read.time_ms, read.start_ms)?;
         // Its rows lie in a table of their own, which the type tells.
         let about = About { type_name: "exponential_histogram", ..target.about };
@@ -269,7 +333,7 @@ impl<'a> Decoder<'a, '_> {
         about: &About<'a>,
         times: Times,
         tally: &mut Tally,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let labels = self.series.labels();
         self.sink.ensure(target.id, labels, about, &target.name, times, tally)
     }
@@ -294,18 +358,17 @@ impl<'a> Decoder<'a, '_> {
     /// Exemplars never fail a request: one that makes no sense is left out.
     fn push_exemplars(
         &mut self,
-        target: &Target<'a>,
-        message: &'a [u8],
+        source: &mut Source<'a>,
         shared: &Shared<'a>,
         tally: &mut Tally,
     ) -> Result<(), Error> {
         let (_, _, exemplars) = shared.version.row_fields();
-        let mut fields = Fields::new(message);
+        let mut fields = Fields::new(source.message);
         while let Some((field, value)) = fields.next()? {
             if field != exemplars {
                 continue;
             }
-            match self.push_exemplar(target, value.bytes()?, shared, tally) {
+            match self.push_exemplar(source, value.bytes()?, shared, tally) {
                 Ok(()) | Err(Failure::Rejected(_)) => {}
                 Err(failure) => tally.fail(failure, 0)?,
             }
@@ -315,11 +378,12 @@ impl<'a> Decoder<'a, '_> {
 
     fn push_exemplar(
         &mut self,
-        target: &Target<'a>,
+        source: &mut Source<'a>,
         message: &'a [u8],
         shared: &Shared<'a>,
         tally: &mut Tally,
     ) -> Result<(), Failure> {
+        let target = self.target(source, shared)?;
         tally.make_rows(1, NESTED_ROW_BYTES)?;
         let (mut number, mut time_ms) = (0.0, 0);
         let labels = series::labels(message, shared)?;

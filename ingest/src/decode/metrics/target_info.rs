@@ -47,6 +47,7 @@ impl<'a> MetricsDecoder<'a, '_> {
         let family = Family {
             names: Names { plain: Name::new(TARGET_INFO.to_owned()), ..Names::default() }.into(),
             kind: Kind::Gauge,
+            seed: 0,
             about: About { type_name: "gauge", unit: "", help: "Target metadata", temporality: "" },
         };
         let samples = ((last_ms - first_ms) / INTERVAL_MS).min(TARGET_INFO_SAMPLES_MAX - 1);
@@ -56,8 +57,9 @@ impl<'a> MetricsDecoder<'a, '_> {
             tally.make_rows(1, SAMPLE_ROW_BYTES)?;
             let times = Times { time_ms, start_ms: None };
             let name = &family.names.plain;
-            let series = self.sink.series(&mut self.labels, &family, name, "", times, tally)?;
-            self.sink.push_sample(name, series, times, 1.0);
+            let (series, _) =
+                self.sink.series(&mut self.labels, &family, name, "", times, tally)?;
+            self.sink.push_sample(name.metric_id, series, times, 1.0);
             if time_ms >= last_ms {
                 return Ok(());
             }

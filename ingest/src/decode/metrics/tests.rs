@@ -21,6 +21,7 @@ use super::STALE;
 use crate::body::Format;
 use crate::decode::tests::{NOW_NS, attribute, decode_message, rows, string};
 use crate::decode::{Context, Decoded, decode};
+use crate::known::KnownSeries;
 use crate::limits::Limits;
 
 const NOW_MS: i64 = NOW_NS / 1_000_000;
@@ -305,6 +306,8 @@ fn known_series_make_no_rows() {
         limits: &limits,
         series_max: 0,
         streams_max: 0,
+        tenant: "t",
+        known: &KnownSeries::default(),
         series: &series,
         streams: &streams,
         is_replay: false,

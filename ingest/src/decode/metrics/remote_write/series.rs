@@ -8,7 +8,8 @@ use super::{About, Shared, Version, about, each};
 use crate::admit::{Reason, Rejection};
 use crate::decode::Failure;
 use crate::decode::attributes::utf8;
-use crate::decode::wire::Malformed;
+use crate::decode::wire::{Fields, Malformed, Stretch};
+use crate::known::Key;
 use crate::limits::Limits;
 
 /// The labels of the series that is being read.
@@ -93,6 +94,44 @@ fn check_name(name: &str, limits: &Limits) -> Result<(), Failure> {
 
 fn rejected(message: String) -> Failure {
     Rejection::new(Reason::Labels, message).into()
+}
+
+/// Stands for the labels of a `TimeSeries` message in lookups; `None` if they lie apart. `hashed`
+/// is room to work in.
+///
+/// Of 1.0 it is the hash of their bytes; of 2.0, where the same labels have other numbers in each
+/// request, of the hashes of their symbols.
+pub(super) fn key(
+    message: &[u8],
+    shared: &Shared<'_>,
+    seed: u64,
+    hashed: &mut Vec<u8>,
+) -> Result<Option<Key>, Malformed> {
+    let mut labels = Stretch::default();
+    let mut fields = Fields::new(message);
+    hashed.clear();
+    let mut is_whole = true;
+    loop {
+        let before = fields.left();
+        let Some((field, value)) = fields.next()? else { break };
+        if field != 1 {
+            continue;
+        }
+        if shared.version == Version::One {
+            labels.add(message, before, fields.left());
+            continue;
+        }
+        value.each_varint(|reference| {
+            let hash = usize::try_from(reference).ok().and_then(|at| shared.hashes.get(at));
+            is_whole &= hash.is_some();
+            hashed.extend_from_slice(&hash.copied().unwrap_or_default().to_le_bytes());
+        })?;
+    }
+    Ok(match shared.version {
+        Version::One => labels.of(message).map(|labels| Key::new(labels, seed)),
+        // Seeded otherwise: bytes of 1.0 could be the same by chance.
+        Version::Two => is_whole.then(|| Key::new(hashed, seed.wrapping_add(1))),
+    })
 }
 
 /// A label's name and value as they were sent.

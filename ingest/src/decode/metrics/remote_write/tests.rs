@@ -9,6 +9,7 @@ use storage::{LabelIndex, TableBatch};
 use super::*;
 use crate::body::Format;
 use crate::decode::decode;
+use crate::known::KnownSeries;
 use crate::limits::Limits;
 
 /// 2023-11-14T22:13:20Z.
@@ -85,6 +86,8 @@ fn try_decode(format: Format, request: &Message) -> Result<Decoded, Error> {
         limits: &Limits::default(),
         series_max: 0,
         streams_max: 0,
+        tenant: "t",
+        known: &KnownSeries::default(),
         series: &LabelIndex::default(),
         streams: &LabelIndex::default(),
         is_replay: false,
