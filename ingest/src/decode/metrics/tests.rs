@@ -393,3 +393,89 @@ fn numbers_of_the_wire_are_read_exactly() {
     let starts = batch.rows.column_by_name(columns::START_TIME_MS).unwrap();
     assert_eq!(starts.null_count(), 0);
 }
+
+/// The same names and attributes under two resources and as several kinds, over two days.
+fn entangled_request() -> ExportMetricsServiceRequest {
+    let points = |shift: u64| -> Vec<proto::NumberDataPoint> {
+        let mut points = vec![
+            point(vec![], 1.0),
+            point(vec![string("a", "1"), string("b", "2")], 2.0),
+            point(vec![string("b", "2"), string("a", "1")], 3.0),
+            point(vec![string("le", "10"), string("path", "/")], 4.0),
+            point(vec![string("a", "1"), string("a", "2")], 5.0),
+        ];
+        points.iter_mut().for_each(|point| point.time_unix_nano -= shift);
+        points
+    };
+    let mut unsummed = histogram_point();
+    unsummed.sum = None;
+    let mut stale = histogram_point();
+    stale.flags = 1;
+    let mut others = histogram_point();
+    others.explicit_bounds = vec![0.0, 7.0];
+    let sum = proto::Sum { data_points: points(0), aggregation_temporality: 2, is_monotonic: true };
+    let metrics = vec![
+        metric("h", "", histogram(vec![unsummed, histogram_point(), stale, others])),
+        metric("h_bucket", "", gauge(points(0))),
+        metric("g", "", gauge(points(86_400_000_000_000))),
+        metric("g", "", gauge(points(0))),
+        metric("g", "", Data::Sum(sum)),
+        metric(
+            "e",
+            "",
+            Data::ExponentialHistogram(proto::ExponentialHistogram {
+                data_points: vec![exponential_point()],
+                aggregation_temporality: 2,
+            }),
+        ),
+    ];
+    let mut request = request(metrics);
+    let mut other = request.resource_metrics[0].clone();
+    other.resource.as_mut().unwrap().attributes.pop();
+    request.resource_metrics.push(other);
+    request
+}
+
+#[test]
+fn series_that_came_before_are_the_same_whether_or_not_that_is_remembered() {
+    let request = entangled_request().encode_to_vec();
+    let (known, series, streams) = Default::default();
+    let limits = Limits::default();
+    let decode_again = |known: &KnownSeries, series: &LabelIndex| {
+        let context = Context {
+            received_ns: NOW_NS,
+            limits: &limits,
+            series_max: 0,
+            streams_max: 0,
+            tenant: "t",
+            known,
+            series,
+            streams: &streams,
+            is_replay: false,
+            memory: None,
+            rejected_before: &[],
+        };
+        decode(Signal::Metrics, Format::Protobuf, &request, &context).unwrap()
+    };
+    let fresh = decode_again(&KnownSeries::default(), &LabelIndex::default());
+    let tables = [Table::MetricSamples, Table::Exemplars, Table::MetricHistograms];
+    let all = rows(&fresh, Table::MetricSeries).len();
+    let entries = |decoded: &Decoded| {
+        let found = decoded.batches.iter().find(|batch| batch.table == Table::MetricSeries);
+        found.map(|batch| batch.rows.clone())
+    };
+    for round in 0..4 {
+        let again = decode_again(&known, &series);
+        for table in tables {
+            assert_eq!(rows(&again, table), rows(&fresh, table), "round {round} {table:?}");
+        }
+        let made = entries(&again);
+        assert_eq!(made.is_some(), round == 0, "all series are new or known");
+        made.into_iter().for_each(|rows| series.absorb(&rows).unwrap());
+    }
+    // What the index forgets is made again, though the labels are remembered.
+    series.forget_before(i32::MAX);
+    let again = decode_again(&known, &series);
+    assert_eq!(rows(&again, Table::MetricSeries).len(), all);
+    assert_eq!(rows(&again, Table::MetricSamples), rows(&fresh, Table::MetricSamples));
+}

@@ -283,3 +283,63 @@ fn references_must_be_there() {
     let first = Message::default().bytes(4, "x");
     assert!(try_decode(Format::RemoteWrite2, &first).is_err());
 }
+
+#[test]
+fn series_that_came_before_are_known_by_their_labels() {
+    const DAY_MS: i64 = 86_400_000;
+    let with_samples = |series: Message| {
+        let late = sample(2.0, NOW_MS - DAY_MS);
+        series.message(2, &sample(1.0, NOW_MS)).message(2, &late).message(2, &sample(3.0, 1))
+    };
+    let of_1_0 =
+        |pairs: &[(&str, &str)]| Message::default().message(1, &with_samples(series_1(pairs)));
+    // The numbers of symbols change from request to request.
+    let of_2_0 = |symbols: [&str; 5], references: [u64; 4]| {
+        let request = symbols.iter().fold(Message::default(), |all, text| all.bytes(4, text));
+        request.message(5, &with_samples(Message::default().packed(1, references)))
+    };
+    let (a, b) = ([("__name__", "up"), ("job", "a")], [("__name__", "up"), ("job", "b")]);
+    let requests = [
+        (Format::RemoteWrite1, of_1_0(&a), id_of(&a)),
+        (Format::RemoteWrite1, of_1_0(&b), id_of(&b)),
+        (Format::RemoteWrite1, of_1_0(&[b[1], b[0]]), id_of(&b)),
+        (Format::RemoteWrite2, of_2_0(["", "__name__", "up", "job", "a"], [1, 2, 3, 4]), id_of(&a)),
+        (Format::RemoteWrite2, of_2_0(["", "__name__", "up", "job", "b"], [1, 2, 3, 4]), id_of(&b)),
+        (Format::RemoteWrite2, of_2_0(["", "a", "job", "up", "__name__"], [4, 3, 2, 1]), id_of(&a)),
+    ];
+    let (known, index) = (KnownSeries::default(), LabelIndex::default());
+    for round in 0..3 {
+        for (format, request, id) in &requests {
+            let context = Context {
+                received_ns: NOW_MS * NANOS_PER_MILLI,
+                limits: &Limits::default(),
+                series_max: 0,
+                streams_max: 0,
+                tenant: "t",
+                known: &known,
+                series: &index,
+                streams: &LabelIndex::default(),
+                is_replay: false,
+                memory: None,
+                rejected_before: &[],
+            };
+            let decoded = decode(Signal::Metrics, *format, &request.0, &context).unwrap();
+            let samples = rows(&decoded, Table::MetricSamples);
+            assert_eq!(ints(samples, "series_id"), [*id; 2]);
+            assert_eq!(ints(samples, "time_ms"), [NOW_MS, NOW_MS - DAY_MS]);
+            let metric = id_of_name("up");
+            assert_eq!(ints(samples, "metric_id"), [metric; 2]);
+            // The sample of 1970 is told apart by the name of its metric, known or not.
+            let message = decoded.rejections.message().unwrap();
+            assert!(message.contains("\"up\""), "{message}");
+            let new = decoded.batches.iter().find(|batch| batch.table == Table::MetricSeries);
+            assert!(round == 0 || new.is_none());
+            new.into_iter().for_each(|batch| index.absorb(&batch.rows).unwrap());
+        }
+    }
+    assert_eq!(index.len(), 2);
+}
+
+fn id_of_name(name: &str) -> i64 {
+    xxhash_rust::xxh3::xxh3_64(name.as_bytes()) as i64
+}
