@@ -29,8 +29,24 @@ enum Series {
     Gauge { tenths: i64 },
 }
 
+/// What counters tell beside their values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Starts {
+    /// Nothing, as scrapes.
+    None,
+    /// When their process started, as SDKs.
+    Process,
+    /// Values are differences, each with the time of the one before.
+    Delta,
+}
+
 /// About `rows` samples, every 15 s up to `end_ns`.
-pub(super) fn generate(rows: u64, seed: u64, end_ns: u64) -> impl Iterator<Item = Load> + Send {
+pub(super) fn generate(
+    rows: u64,
+    seed: u64,
+    end_ns: u64,
+    starts: Starts,
+) -> impl Iterator<Item = Load> + Send {
     let mut rng = StdRng::seed_from_u64(seed);
     let first = |rng: &mut StdRng, number| match number / FAMILY_SERIES % 10 {
         0..7 => {
@@ -47,33 +63,58 @@ pub(super) fn generate(rows: u64, seed: u64, end_ns: u64) -> impl Iterator<Item 
     let mut hosts: Vec<Vec<Series>> = (0..HOSTS)
         .map(|_| (0..HOST_SERIES).map(|number| first(&mut rng, number)).collect())
         .collect();
+    // When the hosts' processes started, or told last.
+    let mut told: Vec<u64> =
+        (0..HOSTS).map(|host| end_ns - (7_000 + host) * 60 * SECOND_NS).collect();
+    let mut last = vec![vec![0.0; HOST_SERIES as usize]; HOSTS as usize];
     let steps = rows.div_ceil(HOSTS * HOST_SERIES).min(STEPS_MAX);
     (0..steps).flat_map(move |step| {
         let time_ns = end_ns - (steps - 1 - step) * STEP_NS;
         let scrape = |(number, host): (u32, &mut Vec<Series>)| {
             let late_ms = if rng.random_ratio(3, 100) { rng.random_range(3..=10) } else { 0 };
             let time_ns = time_ns + late_ms * 1_000_000;
-            let values = host.iter_mut().map(|series| series.step(&mut rng)).collect();
-            let body = request(number, metrics(values, time_ns)).encode_to_vec().into();
+            let mut values: Vec<f64> =
+                host.iter_mut().map(|series| series.step(&mut rng)).collect();
+            let at = number as usize;
+            let start_ns = if starts == Starts::None { 0 } else { told[at] };
+            if starts == Starts::Delta {
+                told[at] = time_ns;
+                for ((value, last), series) in values.iter_mut().zip(&mut last[at]).zip(&*host) {
+                    let total = std::mem::replace(last, *value);
+                    *value -= if matches!(series, Series::Gauge { .. }) { 0.0 } else { total };
+                }
+            }
+            let times = Times { time_ns, start_ns, is_delta: starts == Starts::Delta };
+            let body = request(number, metrics(&values, times)).encode_to_vec().into();
             Load { time_ns, rows: HOST_SERIES, body }
         };
         (0..).zip(&mut hosts).map(scrape).collect::<Vec<_>>()
     })
 }
 
+/// What the points of a scrape share.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    time_ns: u64,
+    /// 0 if it is not told.
+    start_ns: u64,
+    is_delta: bool,
+}
+
 /// The families of a host: ten series each.
-fn metrics(values: Vec<f64>, time_ns: u64) -> Vec<Metric> {
+fn metrics(values: &[f64], times: Times) -> Vec<Metric> {
     let family = |(number, values): (u64, &[f64])| {
         let point = |(series, value): (u64, &f64)| NumberDataPoint {
             attributes: vec![text("device", format!("device-{series}"))],
-            time_unix_nano: time_ns,
+            time_unix_nano: times.time_ns,
+            start_time_unix_nano: if number % 10 == 9 { 0 } else { times.start_ns },
             value: Some(number_data_point::Value::AsDouble(*value)),
             ..NumberDataPoint::default()
         };
         let data_points = (0..).zip(values).map(point).collect();
         let (name, data) = match number % 10 {
-            0..7 => (format!("day_things_{number}_total"), sum(data_points)),
-            7..9 => (format!("day_busy_{number}_seconds_total"), sum(data_points)),
+            0..7 => (format!("day_things_{number}_total"), sum(data_points, times)),
+            7..9 => (format!("day_busy_{number}_seconds_total"), sum(data_points, times)),
             _ => (format!("day_level_{number}"), metric::Data::Gauge(Gauge { data_points })),
         };
         Metric { name, data: Some(data), ..Metric::default() }
@@ -82,8 +123,9 @@ fn metrics(values: Vec<f64>, time_ns: u64) -> Vec<Metric> {
     (0..).zip(values.chunks(chunk)).map(family).collect()
 }
 
-fn sum(data_points: Vec<NumberDataPoint>) -> metric::Data {
-    metric::Data::Sum(Sum { data_points, aggregation_temporality: 2, is_monotonic: true })
+fn sum(data_points: Vec<NumberDataPoint>, times: Times) -> metric::Data {
+    let aggregation_temporality = if times.is_delta { 1 } else { 2 };
+    metric::Data::Sum(Sum { data_points, aggregation_temporality, is_monotonic: true })
 }
 
 impl Series {

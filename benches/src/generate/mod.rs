@@ -12,6 +12,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use clap::ValueEnum;
 
+use day::Starts;
+
 pub(crate) use logs::{NEEDLE, SERVICES};
 
 /// Nanoseconds of a second.
@@ -25,6 +27,10 @@ const RANGE_NS: u64 = 3600 * SECOND_NS;
 pub(crate) enum Signal {
     /// 10,000 series of known motions every 15 s over a whole day, some scrapes late.
     Day,
+    /// As `day`, and counters tell when their process started.
+    DayStarts,
+    /// As `day`, but counters tell differences.
+    DayDelta,
     /// JSON bodies of about 280 bytes with an id each and no attributes, 256 a request.
     Lines,
     /// Lines of about 300 bytes with 12 attributes, 512 a request; each of a trace of its own.
@@ -62,6 +68,8 @@ impl Signal {
                 "day: 10,000 series every 15 s, 70% Poisson counters, 20% seconds in hundredths, \
                  10% gauges, 3% of scrapes 3-10 ms late"
             }
+            Self::DayStarts => "day-starts: as day, with the start times of processes",
+            Self::DayDelta => "day-delta: as day, counters as differences with their start times",
             Self::Lines => "lines: ~280 B of JSON with a 16-byte id each, 40 streams",
             Self::Logs => "logs: ~300 B body, 12 attributes, 40 streams, 512 records a request",
             Self::Metrics => "metrics: 10,000 series of 20 hosts every 15 s, 500 samples a request",
@@ -78,7 +86,7 @@ impl Signal {
             Self::Lines | Self::Logs | Self::Requests => {
                 "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
             }
-            Self::Day | Self::Metrics => {
+            Self::Day | Self::DayStarts | Self::DayDelta | Self::Metrics => {
                 "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
             }
             Self::Spans => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
@@ -89,7 +97,7 @@ impl Signal {
     pub(crate) fn http_path(self) -> &'static str {
         match self {
             Self::Lines | Self::Logs | Self::Requests => "/v1/logs",
-            Self::Day | Self::Metrics => "/v1/metrics",
+            Self::Day | Self::DayStarts | Self::DayDelta | Self::Metrics => "/v1/metrics",
             Self::Spans => "/v1/traces",
         }
     }
@@ -99,7 +107,7 @@ impl Signal {
         match self {
             Self::Lines | Self::Logs | Self::Requests | Self::Spans => 500_000,
             Self::Metrics => 2_400_000,
-            Self::Day => 57_600_000,
+            Self::Day | Self::DayStarts | Self::DayDelta => 57_600_000,
         }
     }
 
@@ -111,8 +119,11 @@ impl Signal {
         seed: u64,
         end_ns: u64,
     ) -> Box<dyn Iterator<Item = Load> + Send> {
+        let of_day = |starts| Box::new(day::generate(rows, seed, end_ns, starts));
         let loads = match self {
-            Self::Day => return Box::new(day::generate(rows, seed, end_ns)),
+            Self::Day => return of_day(Starts::None),
+            Self::DayStarts => return of_day(Starts::Process),
+            Self::DayDelta => return of_day(Starts::Delta),
             Self::Metrics => metrics::generate(rows, seed, end_ns),
             _ => self.generate_within(rows, seed, end_ns - RANGE_NS, RANGE_NS),
         };
@@ -129,7 +140,7 @@ impl Signal {
         range_ns: u64,
     ) -> Vec<Load> {
         match self {
-            Self::Day | Self::Metrics => Vec::new(),
+            Self::Day | Self::DayStarts | Self::DayDelta | Self::Metrics => Vec::new(),
             Self::Lines => lines::generate(rows, seed, start_ns, range_ns),
             Self::Logs => logs::generate(rows, seed, start_ns, range_ns, 1),
             Self::Requests => logs::generate(rows, seed, start_ns, range_ns, 4),

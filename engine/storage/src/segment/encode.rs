@@ -168,6 +168,10 @@ fn bloom(
 }
 
 /// Whether a column changes little from row to row.
+///
+/// Start times are not among them: those of counters are few, and in a dictionary they take 0.04
+/// bytes a fresh sample and 0.01 of a merged one against 0.20 and 0.02 as differences. Those of
+/// differences move on with each sample, and take 0.09 and 0.15 against 0.20 and 0.17.
 fn is_gradual(name: &str) -> bool {
     matches!(
         name,
