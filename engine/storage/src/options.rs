@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use crate::{Budget, CacheOptions, CompactionOptions, PromotionOptions, Remote, RemovalOptions};
 
 /// When a write is acknowledged.
@@ -21,6 +23,8 @@ pub enum Durability {
 /// Options of the store.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
+    /// Where flushes, merges and removal run; `None`: on the runtime that opens the store.
+    pub background: Option<Handle>,
     /// Folder of the WAL, and of the lake unless `objects` is given. Created if absent.
     pub data_dir: PathBuf,
     /// Where segments and catalogs live; `None` puts them into `lake_dir`, with fsync.
@@ -110,6 +114,7 @@ impl StoreOptions {
     /// The defaults, with data in `data_dir`.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
+            background: None,
             data_dir: data_dir.into(),
             objects: None,
             lake_dir: None,

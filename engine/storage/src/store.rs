@@ -21,6 +21,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use schemas::model::{Signal, TimestampNs};
 use schemas::tables::{Table, TableLayout};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use crate::absent::held_bytes;
@@ -277,11 +278,12 @@ impl Store {
         let waits = Waits::of(&store.options);
         let queue = Queue::start(wal, end, waits, Arc::clone(&store.shared))?;
         store.queue.get_or_init(|| queue);
-        tokio::spawn(flush::run(Arc::downgrade(&store)));
-        tokio::spawn(compact::run(Arc::downgrade(&store)));
-        tokio::spawn(follow::run(Arc::downgrade(&store)));
-        tokio::spawn(crate::removal::run(Arc::downgrade(&store)));
-        tokio::spawn(crate::idle::run(Arc::downgrade(&store)));
+        let background = store.options.background.clone().unwrap_or_else(Handle::current);
+        background.spawn(flush::run(Arc::downgrade(&store)));
+        background.spawn(compact::run(Arc::downgrade(&store)));
+        background.spawn(follow::run(Arc::downgrade(&store)));
+        background.spawn(crate::removal::run(Arc::downgrade(&store)));
+        background.spawn(crate::idle::run(Arc::downgrade(&store)));
         tokio::spawn(Budget::watch(Arc::downgrade(&store.options.budget)));
         Ok(store)
     }

@@ -12,6 +12,7 @@ use tracing::info;
 use crate::config::Config;
 use crate::error::Error;
 use crate::objects;
+use crate::threads::Places;
 
 /// The parts of a running server.
 #[derive(Clone, Debug)]
@@ -42,10 +43,12 @@ pub(crate) struct EngineStats {
 }
 
 impl Engine {
-    /// Opens the lake, which replays the WAL, and everything above it.
-    pub(crate) async fn open(config: &Config) -> Result<Self, Error> {
+    /// Opens the lake, which replays the WAL, and everything above it. Background work goes to
+    /// its place, if there is one.
+    pub(crate) async fn open(config: &Config, places: Option<&Places>) -> Result<Self, Error> {
         let began = Instant::now();
         let mut options = config.storage.clone();
+        options.background = places.map(|places| places.background.clone());
         if let Some(s3) = &config.s3 {
             options.objects = Some(objects::open(s3).await?);
         }

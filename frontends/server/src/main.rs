@@ -5,6 +5,7 @@
 //!                      └─ serve: Store ─▶ Ingest, Session ─▶ Api, Flight ─▶ listen
 //! ```
 
+mod away;
 mod cli;
 mod commands;
 mod config;
@@ -19,6 +20,7 @@ mod objects;
 mod query;
 mod routes;
 mod serve;
+mod threads;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -16,15 +16,17 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use tokio::runtime::Handle;
 use tower::ServiceExt as _;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::config::Http;
 use crate::engine::Engine;
-use crate::{home, metrics};
+use crate::{away, home, metrics};
 
 /// The protocol of a classic port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,30 +49,38 @@ pub(crate) struct Routes {
     engine: Engine,
     http: Http,
     stopping: Arc<AtomicBool>,
+    /// Where queries run; `None`: where they are asked.
+    queries: Option<Handle>,
 }
 
 impl Routes {
     /// Routes to an engine; `/ready` denies once `stopping` is set.
     pub(crate) fn new(engine: Engine, http: Http, stopping: Arc<AtomicBool>) -> Self {
-        Self { engine, http, stopping }
+        Self { engine, http, stopping, queries: None }
+    }
+
+    /// The same with queries answered on another runtime.
+    pub(crate) fn with_queries_on(self, place: Handle) -> Self {
+        Self { queries: Some(place), ..self }
     }
 
     /// The main port: everything.
     pub(crate) fn main(&self) -> Router {
         let api = &self.engine.api;
-        let loki = api::loki_router(Arc::clone(api));
+        let loki = self.queries(api::loki_router(Arc::clone(api)));
         let engine = self.engine.clone();
-        let http = Router::new()
+        let own = Router::new()
             .route("/", get(|| async { Html(home::PAGE) }))
-            .route("/metrics", get(move || async move { metrics::respond(&engine.stats()) }))
+            .route("/metrics", get(move || async move { metrics::respond(&engine.stats()) }));
+        self.compressed(own)
             .nest("/prometheus", self.prometheus())
             .nest("/loki", loki.clone())
-            .nest("/tempo", api::tempo_router(Arc::clone(api)))
-            .merge(api::sql_router(Arc::clone(api)))
+            .nest("/tempo", self.queries(api::tempo_router(Arc::clone(api))))
+            .merge(self.queries(api::sql_router(Arc::clone(api))))
             .merge(self.health())
             .merge(self.otlp_http())
-            .fallback(move |request| elsewhere(loki.clone(), request));
-        self.compressed(http).merge(self.grpc())
+            .fallback(move |request| elsewhere(loki.clone(), request))
+            .merge(self.grpc())
     }
 
     /// A classic port: one protocol at its root.
@@ -79,9 +89,9 @@ impl Routes {
         match protocol {
             Protocol::OtlpGrpc => self.grpc().fallback(not_found),
             Protocol::OtlpHttp => self.otlp_http().fallback(not_found),
-            Protocol::Prometheus => self.compressed(self.prometheus()),
-            Protocol::Loki => self.compressed(api::loki_router(api)),
-            Protocol::Tempo => self.compressed(api::tempo_router(api)),
+            Protocol::Prometheus => self.prometheus(),
+            Protocol::Loki => self.queries(api::loki_router(api)),
+            Protocol::Tempo => self.queries(api::tempo_router(api)),
         }
     }
 
@@ -108,7 +118,7 @@ impl Routes {
     /// The Prometheus API with remote write and, below `otlp`, OTLP.
     fn prometheus(&self) -> Router {
         let ingest = Arc::clone(&self.engine.ingest);
-        api::prometheus_router(Arc::clone(&self.engine.api))
+        self.queries(api::prometheus_router(Arc::clone(&self.engine.api)))
             .merge(ingest::remote_write_router(Arc::clone(&ingest)))
             .nest("/api/v1/otlp", ingest::http_router(ingest))
     }
@@ -116,7 +126,19 @@ impl Routes {
     fn grpc(&self) -> Router {
         let session = Arc::clone(&self.engine.session);
         ingest::grpc_routes(Arc::clone(&self.engine.ingest))
-            .merge(flight::routes(session, self.engine.flight.clone()))
+            .merge(self.away(flight::routes(session, self.engine.flight.clone())))
+    }
+
+    /// Query routes: answered and compressed where queries run.
+    fn queries(&self, router: Router) -> Router {
+        self.away(self.compressed(router))
+    }
+
+    fn away(&self, router: Router) -> Router {
+        match &self.queries {
+            Some(place) => router.layer(from_fn_with_state(place.clone(), away::answer)),
+            None => router,
+        }
     }
 
     fn compressed(&self, router: Router) -> Router {

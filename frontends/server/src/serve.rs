@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::listen::{self, Ports};
 use crate::routes::{Protocol, Routes};
+use crate::threads::Places;
 
 /// A running server.
 #[derive(Debug)]
@@ -27,12 +28,13 @@ impl Server {
     ///
     /// A main port that is taken is an error, and found before the lake is touched; a classic
     /// port that is taken belongs to someone else on purpose and is only warned of.
-    pub(crate) async fn start(config: &Config) -> Result<Self, Error> {
+    pub(crate) async fn start(config: &Config, places: Places) -> Result<Self, Error> {
         let main = listen::bind(&config.listen).await?;
         let address = main.address;
-        let engine = Engine::open(config).await?;
+        let engine = Engine::open(config, Some(&places)).await?;
         let stopping = Arc::new(AtomicBool::new(false));
         let routes = Routes::new(engine.clone(), config.http.clone(), Arc::clone(&stopping));
+        let routes = routes.with_queries_on(places.query);
         let mut ports = Ports::new(config.http.connections_max);
         ports.serve(main, routes.main());
         let classic = [

@@ -22,6 +22,11 @@ use crate::{Error, ErrorKind};
 /// Where objects are written before they get their names; no object is below it.
 pub(super) const TEMPORARY: &str = ".tmp";
 
+/// Bytes of a file that are brought to the disk at once. A large file that is synced as a whole
+/// keeps the disk, and so every acknowledgement that waits for the WAL, for as long as it takes: of
+/// 30 MB a sync of the WAL waits for 19 ms at the 99th percentile, behind pieces for 8 ms.
+const PIECE_BYTES: usize = 1 << 20;
+
 /// Temporary files this old belong to nobody: a writer that lives writes more often.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
@@ -40,6 +45,8 @@ pub(super) struct Draft {
     root: PathBuf,
     temporary: PathBuf,
     file: File,
+    /// Bytes that were written and not synced yet.
+    unsynced: usize,
 }
 
 impl Draft {
@@ -52,12 +59,22 @@ impl Draft {
         let temporary =
             folder.join(format!("{:016x}-{}-{number}", process_key(), std::process::id()));
         let file = File::create(&temporary)?;
-        Ok(Self { root: root.to_owned(), temporary, file })
+        Ok(Self { root: root.to_owned(), temporary, file, unsynced: 0 })
     }
 
-    /// Adds bytes.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)
+    /// Adds bytes, and syncs those of whole pieces.
+    pub(super) fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let (piece, rest) = bytes.split_at(bytes.len().min(PIECE_BYTES - self.unsynced));
+            self.file.write_all(piece)?;
+            self.unsynced += piece.len();
+            if self.unsynced == PIECE_BYTES {
+                self.file.sync_data()?;
+                self.unsynced = 0;
+            }
+            bytes = rest;
+        }
+        Ok(())
     }
 
     /// Gives the file its name, if no other has it.

@@ -15,7 +15,7 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<(), Error> {
     // The merges are done here, one look after the other; nobody else is needed.
     config.storage.compaction.enabled = false;
     super::runtime()?.block_on(async {
-        let engine = Engine::open(&config).await?;
+        let engine = Engine::open(&config, None).await?;
         let before = engine.stats().store;
         let compacted = engine.compact().await;
         let after = engine.stats().store;

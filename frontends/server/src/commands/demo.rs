@@ -9,6 +9,7 @@ use crate::config::{self, Config};
 use crate::demo::{Demo, Options};
 use crate::error::Error;
 use crate::serve::Server;
+use crate::threads::Threads;
 use crate::{listen, logging};
 
 /// Name of the file in the data folder that remembers what was sent.
@@ -21,11 +22,12 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Error> {
         return Err(Error::Usage("the demo names no tenant: set multi_tenancy=false".to_owned()));
     }
     logging::start(&config.log)?;
-    super::runtime()?.block_on(async {
+    let threads = Threads::start(&config.threads)?;
+    threads.block_on(async {
         match &args.target {
             Some(url) => send_until_stopped(args, &config, url).await,
             None => {
-                let server = Server::start(&config).await?;
+                let server = Server::start(&config, threads.places()).await?;
                 let sent = send_until_stopped(args, &config, &server.url()).await;
                 let stopped = server.stop(&config).await;
                 sent.and(stopped)

@@ -4,14 +4,16 @@ use crate::cli::ConfigArgs;
 use crate::config::{self, Config};
 use crate::error::Error;
 use crate::serve::Server;
+use crate::threads::Threads;
 use crate::{listen, logging};
 
 /// Serves until SIGINT or SIGTERM; SIGHUP reads the limits of tenants again.
 pub(crate) fn run(args: &ConfigArgs) -> Result<(), Error> {
     let config = Config::new(&config::load(args, config::environment())?);
     logging::start(&config.log)?;
-    super::runtime()?.block_on(async {
-        let server = Server::start(&config).await?;
+    let threads = Threads::start(&config.threads)?;
+    threads.block_on(async {
+        let server = Server::start(&config, threads.places()).await?;
         tokio::select! {
             () = listen::stop_signal() => {}
             () = reload(args, &server) => {}

@@ -4,6 +4,7 @@
 mod limits;
 mod query;
 mod removal;
+mod threads;
 
 pub(crate) use super::kind::Kind;
 
@@ -26,7 +27,8 @@ const fn key(path: &'static str, kind: Kind, default: &'static str, doc: &'stati
 
 /// Every key, in the order in which they are printed; those of a table stand together.
 pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().chain(limits::KEYS).chain(query::KEYS).chain(removal::KEYS)
+    let further = [limits::KEYS, query::KEYS, removal::KEYS, threads::KEYS];
+    KEYS.iter().chain(further.into_iter().flatten())
 }
 
 const KEYS: &[Key] = &[

@@ -33,6 +33,9 @@ const BLOCK_BYTES: (u64, u64) = (64 << 10, 8 << 20);
 /// The smallest part of a large object that S3 takes, unless it is the last.
 const PART_BYTES_MIN: usize = 5 << 20;
 
+/// The nicest that Linux lets a thread be.
+const NICE_MAX: i32 = 19;
+
 /// What is wrong with the configuration; all of it is the operator's to change.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -113,6 +116,17 @@ pub(crate) struct Config {
     pub(crate) ingest: ingest::IngestOptions,
     /// Whether requests name their tenant.
     pub(crate) multi_tenancy: bool,
+    /// Who yields the processors to whom.
+    pub(crate) threads: Threads,
+}
+
+/// How much nicer threads are than those that take data in: 0 to 19.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Threads {
+    /// Those that answer queries.
+    pub(crate) query_nice: i32,
+    /// Those that flush, merge and remove.
+    pub(crate) background_nice: i32,
 }
 
 /// Addresses of the classic ports; `None`: off.
@@ -217,6 +231,10 @@ impl Config {
             api: api_options(settings),
             ingest: ingest_options(settings),
             multi_tenancy: settings.switch("multi_tenancy"),
+            threads: Threads {
+                query_nice: nice(settings, "threads.query_nice"),
+                background_nice: nice(settings, "threads.background_nice"),
+            },
             data,
         }
     }
@@ -427,6 +445,10 @@ fn ingest_options(settings: &Settings) -> ingest::IngestOptions {
         tenant_overrides: tenants::overrides(settings, tenants::sending),
         ..ingest::IngestOptions::default()
     }
+}
+
+fn nice(settings: &Settings, path: &str) -> i32 {
+    i32::try_from(settings.number(path)).unwrap_or(NICE_MAX).min(NICE_MAX)
 }
 
 fn steps_max(settings: &Settings) -> u32 {

@@ -13,6 +13,7 @@ use super::traffic::{conditions, count_of, rng_of};
 use super::{Demo, Duration, Options, read_marker};
 use crate::config::{Config, Settings};
 use crate::serve::Server;
+use crate::threads::Places;
 
 const NOON_S: u64 = 1_760_011_200;
 
@@ -159,7 +160,7 @@ async fn a_server_stores_all_of_it() {
     ];
     settings.merge_flags(flags).unwrap();
     let config = Config::new(&settings);
-    let server = Server::start(&config).await.unwrap();
+    let server = Server::start(&config, Places::here()).await.unwrap();
     let marker = data.join("demo.sent");
     let options = Options {
         url: server.url(),

@@ -11,7 +11,7 @@ async fn routes() -> (TempDir, Routes, Arc<AtomicBool>) {
     let mut settings = Settings::defaults();
     settings.merge_flags([("data", dir.path().to_str().unwrap())]).unwrap();
     let config = Config::new(&settings);
-    let engine = Engine::open(&config).await.unwrap();
+    let engine = Engine::open(&config, None).await.unwrap();
     let stopping = Arc::new(AtomicBool::new(false));
     let routes = Routes::new(engine, config.http, Arc::clone(&stopping));
     (dir, routes, stopping)

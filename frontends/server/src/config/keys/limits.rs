@@ -109,7 +109,8 @@ pub(super) const KEYS: &[Key] = &[
         Kind::Size,
         "0",
         "Bytes of an answer over HTTP to a tenant, before compression; 0: any. An answer that is \
-         found to be longer when it has begun is cut off.",
+         found to be longer once it has begun is cut off: the body does not end as HTTP asks, which \
+         every client takes for an error.",
     ),
     key(
         "limits.line_bytes",
