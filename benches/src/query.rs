@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::LoadArgs;
-use crate::generate::{NEEDLE, SERVICES, Signal, last_minute_ns};
+use crate::generate::{NEEDLE, SECOND_NS, SERVICES, Signal, last_minute_ns};
 use crate::ingest::load;
 use crate::server::Server;
 
@@ -84,7 +84,7 @@ async fn questions(
     let end_s = end_ns / 1_000_000_000;
     let start_s = end_s - 3600;
     let mut questions = metric_questions(start_s, end_s);
-    questions.extend(log_questions(end_ns));
+    questions.extend(log_questions(end_ns - 3_600 * SECOND_NS, end_ns));
     let search = |query: &str| search(query, start_s, end_s);
     let failed = search("{ resource.service.name = \"payment\" && status = error }");
     let found: Value = serde_json::from_str(&ask(server, http, &failed).await?)?;
@@ -134,7 +134,7 @@ pub(crate) fn search(query: &str, start_s: u64, end_s: u64) -> Question {
 /// A range query of PromQL in steps of 15 s.
 pub(crate) fn range(query: &str, start_s: u64, end_s: u64) -> Question {
     Question {
-        name: format!("PromQL {query}, {} h in steps of 15 s", (end_s - start_s).div_ceil(3_600)),
+        name: format!("PromQL {query}, {} min in steps of 15 s", (end_s - start_s).div_ceil(60)),
         path: "/prometheus/api/v1/query_range",
         params: vec![
             ("query", query.to_owned()),
@@ -172,9 +172,9 @@ fn metric_questions(start_s: u64, end_s: u64) -> Vec<Question> {
     ]
 }
 
-/// Questions of LogQL over the hour that ends then.
-pub(crate) fn log_questions(end_ns: u64) -> Vec<Question> {
-    let start_ns = end_ns - 3600 * 1_000_000_000;
+/// Questions of LogQL over this time.
+pub(crate) fn log_questions(start_ns: u64, end_ns: u64) -> Vec<Question> {
+    let minutes = (end_ns - start_ns).div_ceil(60 * SECOND_NS);
     let service = SERVICES[0];
     let queries = [
         format!("{{service_name=\"{service}\"}}"),
@@ -186,7 +186,7 @@ pub(crate) fn log_questions(end_ns: u64) -> Vec<Question> {
             .to_owned(),
     ];
     let question = |query: String| Question {
-        name: format!("LogQL {query}, 1 h"),
+        name: format!("LogQL {query}, {minutes} min"),
         path: "/loki/loki/api/v1/query_range",
         params: vec![
             ("query", query),

@@ -12,7 +12,9 @@
 //! is seen. The data is of three hours ago, an hour that is over, so that it is merged at once.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -33,6 +35,10 @@ const SENDERS: usize = 8;
 /// Requests that may be due and not yet sent, per signal.
 const BACKLOG: usize = 1_024;
 
+/// What is traced of the server's own metrics.
+const TRACED: [&str; 4] =
+    ["siglake_memory_used", "siglake_flush", "siglake_compaction", "siglake_wal_sync"];
+
 /// Windows that the run is told in.
 const WINDOWS: usize = 6;
 
@@ -48,12 +54,19 @@ pub(crate) struct SoakArgs {
     /// Spans a second. Of 10,000 series there comes a sample every 15 seconds.
     #[arg(long, default_value_t = 5_000)]
     spans: u64,
+    /// Minutes of data that questions are about: once as many have come, they cost the same until
+    /// the end.
+    #[arg(long, default_value_t = 5)]
+    asked_minutes: u64,
     /// Milliseconds between two questions.
     #[arg(long, default_value_t = 500)]
     question_ms: u64,
     /// A configuration key of the server, `key=value`; may be repeated.
     #[arg(long)]
     set: Vec<String>,
+    /// File for a line of CSV about each acknowledgement, answer and second.
+    #[arg(long)]
+    trace: Option<PathBuf>,
 }
 
 /// What was seen, with the moment at which it was.
@@ -63,6 +76,15 @@ struct Seen {
     answers: Vec<(Duration, Duration)>,
     memory: Vec<(Duration, u64)>,
     failed: BTreeMap<String, u64>,
+    trace: Option<BufWriter<File>>,
+}
+
+impl Seen {
+    /// Writes a line of the trace: when, what, and how much of it.
+    fn trace(&mut self, at: Duration, what: &str, value: f64) -> io::Result<()> {
+        let Some(trace) = &mut self.trace else { return Ok(()) };
+        writeln!(trace, "{:.4},{what},{value:.3}", at.as_secs_f64())
+    }
 }
 
 /// Runs the soak on an empty folder.
@@ -72,7 +94,8 @@ pub(crate) async fn run(out: &mut impl Write, args: &SoakArgs) -> io::Result<()>
         ["storage.flush_interval=30s", "storage.compaction.settle=30s"].map(str::to_owned).into();
     settings.extend(args.set.iter().cloned());
     let server = Arc::new(Server::start(folder.path(), &settings).await?);
-    let seen = Arc::new(Mutex::new(Seen::default()));
+    let trace = args.trace.as_ref().map(File::create).transpose()?.map(BufWriter::new);
+    let seen = Arc::new(Mutex::new(Seen { trace, ..Seen::default() }));
     let over = Arc::new(AtomicBool::new(false));
     let refused = Arc::new(AtomicU64::new(0));
     // The first minute of each signal is made until then.
@@ -86,17 +109,17 @@ pub(crate) async fn run(out: &mut impl Write, args: &SoakArgs) -> io::Result<()>
         for _ in 0..SENDERS {
             let sink = Sink::open(&server, signal, Transport::Grpc).await?;
             let (queue, seen) = (Arc::clone(&queue), Arc::clone(&seen));
-            senders.spawn(deliver(sink, queue, seen, began, Arc::clone(&refused)));
+            let refused = Arc::clone(&refused);
+            senders.spawn(deliver(signal, sink, queue, seen, began, refused));
         }
         senders.spawn(pace(signal, args.clone(), start_ns, due, began));
     }
     let mut watchers = JoinSet::new();
     watchers.spawn(watch(Arc::clone(&server), Arc::clone(&seen), began, Arc::clone(&over)));
-    let pause = Duration::from_millis(args.question_ms);
     watchers.spawn(question(
         Arc::clone(&server),
         Arc::clone(&seen),
-        (began, start_ns, pause),
+        (began, start_ns, args.clone()),
         Arc::clone(&over),
     ));
     while let Some(done) = senders.join_next().await {
@@ -139,6 +162,11 @@ async fn pace(
 
 /// Makes the requests of each minute, as long as anybody wants them.
 fn make(signal: Signal, args: &SoakArgs, start_ns: u64, made: &mpsc::Sender<Vec<Load>>) {
+    // What is measured does not wait for what it is measured with.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix_process::process::setpriority_process(None, 19) {
+        eprintln!("requests are made at full priority: {error}");
+    }
     let minute_ns = 60 * SECOND_NS;
     let samples = args.minutes * 4 * 10_000;
     let mut day = Signal::Day.generate(samples, 7, start_ns + args.minutes * minute_ns).peekable();
@@ -160,6 +188,7 @@ fn make(signal: Signal, args: &SoakArgs, start_ns: u64, made: &mpsc::Sender<Vec<
 
 /// Sends what is due until nothing more comes.
 async fn deliver(
+    signal: Signal,
     mut sink: Sink,
     queue: Arc<Mutex<mpsc::Receiver<(Instant, Load)>>>,
     seen: Arc<Mutex<Seen>>,
@@ -172,9 +201,20 @@ async fn deliver(
             refused.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(RETRY_AFTER).await;
         }
-        let took = due.elapsed();
-        seen.lock().await.acks.push((began.elapsed(), took));
+        let (at, took) = (began.elapsed(), due.elapsed());
+        let mut seen = seen.lock().await;
+        seen.acks.push((at, took));
+        seen.trace(at, &format!("ack {signal:?}"), took.as_secs_f64() * 1e3)?;
     }
+}
+
+/// What the server tells of itself and traces are read for: name and value.
+async fn metrics(server: &Server) -> io::Result<Vec<(String, f64)>> {
+    let answer = reqwest::get(server.url("/metrics")).await.map_err(io::Error::other)?;
+    let text = answer.text().await.map_err(io::Error::other)?;
+    let lines = text.lines().filter(|line| TRACED.iter().any(|name| line.starts_with(name)));
+    let lines = lines.filter_map(|line| line.rsplit_once(' '));
+    Ok(lines.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect())
 }
 
 /// Notes how much memory the server holds, every second.
@@ -184,18 +224,27 @@ async fn watch(
     began: Instant,
     over: Arc<AtomicBool>,
 ) -> io::Result<()> {
+    let is_traced = seen.lock().await.trace.is_some();
     while !over.load(Ordering::Relaxed) {
-        seen.lock().await.memory.push((began.elapsed(), server.memory()));
+        let (at, bytes) = (began.elapsed(), server.memory());
+        let metrics = if is_traced { metrics(&server).await? } else { Vec::new() };
+        let mut seen = seen.lock().await;
+        seen.memory.push((at, bytes));
+        seen.trace(at, "rss", bytes as f64 / 1e6)?;
+        for (name, value) in metrics {
+            seen.trace(at, &name, value)?;
+        }
+        drop(seen);
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     Ok(())
 }
 
-/// Asks one question after the other about the last hour of the data.
+/// Asks one question after the other about the newest data.
 async fn question(
     server: Arc<Server>,
     seen: Arc<Mutex<Seen>>,
-    (began, start_ns, pause): (Instant, u64, Duration),
+    (began, start_ns, args): (Instant, u64, SoakArgs),
     over: Arc<AtomicBool>,
 ) -> io::Result<()> {
     let http = reqwest::Client::new();
@@ -204,32 +253,37 @@ async fn question(
             break;
         }
         let end_ns = start_ns + u64::try_from(began.elapsed().as_nanos()).unwrap_or(0);
-        let questions = questions(end_ns);
+        let questions = questions(end_ns - args.asked_minutes * 60 * SECOND_NS, end_ns);
         let one = &questions[number % questions.len()];
         let asked = Instant::now();
         let answer = ask(&server, &http, one).await;
         let mut seen = seen.lock().await;
-        seen.answers.push((began.elapsed(), asked.elapsed()));
+        let (at, took) = (began.elapsed(), asked.elapsed());
+        seen.answers.push((at, took));
+        seen.trace(at, &format!("ask {}", one.name), took.as_secs_f64() * 1e3)?;
         if let Err(error) = answer {
             *seen.failed.entry(format!("{}: {error}", one.name)).or_default() += 1;
         }
         drop(seen);
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(Duration::from_millis(args.question_ms)).await;
     }
     Ok(())
 }
 
-fn questions(end_ns: u64) -> Vec<Question> {
-    let end_s = end_ns / SECOND_NS;
-    let start_s = end_s - 3_600;
-    let mut questions = crate::query::log_questions(end_ns);
+fn questions(start_ns: u64, end_ns: u64) -> Vec<Question> {
+    let (start_s, end_s) = (start_ns / SECOND_NS, end_ns / SECOND_NS);
+    let since = format!("time >= arrow_cast({start_ns}, 'Timestamp(Nanosecond, None)')");
+    let mut questions = crate::query::log_questions(start_ns, end_ns);
     questions.extend([
         range("sum by (service_name) (rate(day_things_0_total[5m]))", start_s, end_s),
         range("topk(5, day_level_9)", start_s, end_s),
         search("{ resource.service.name = \"payment\" && status = error }", start_s, end_s),
         search("{ duration > 500ms }", start_s, end_s),
-        sql("SELECT service_name, count(*) AS n FROM logs GROUP BY service_name"),
-        sql(&format!("SELECT count(*) FROM spans WHERE service_name = '{}'", SERVICES[0])),
+        sql(&format!("SELECT service_name, count(*) AS n FROM logs WHERE {since} GROUP BY 1")),
+        sql(&format!(
+            "SELECT count(*) FROM spans WHERE {since} AND service_name = '{}'",
+            SERVICES[0]
+        )),
     ]);
     questions
 }
@@ -245,11 +299,12 @@ fn report(
     writeln!(
         out,
         "\nsoak of {} min: {} records/s, {} spans/s, 10,000 series every 15 s, a question every \
-         {} ms, flushes every 30 s, merges at once; took {:.0} s",
+         {} ms about the last {} min, flushes every 30 s, merges at once; took {:.0} s",
         args.minutes,
         args.logs,
         args.spans,
         args.question_ms,
+        args.asked_minutes,
         took.as_secs_f64(),
     )?;
     writeln!(
