@@ -10,8 +10,10 @@
 //!  send again what was not acknowledged, as a client does: exactly once
 //! ```
 //!
-//! Every fourth round ends with SIGTERM instead. A soak of many rounds is
-//! `SIGLAKE_CRASH_ROUNDS=300 cargo test -p tests --test it -- crash --nocapture`.
+//! Every fourth round ends with SIGTERM instead. Each round looks at all numbers since the last
+//! [`LOOK_BACK`] rounds began, and every tenth one, like the last, at all there ever were. A soak of
+//! many rounds is `SIGLAKE_CRASH_ROUNDS=300 cargo test -p tests --test it -- crash --nocapture`; it
+//! tells of every tenth round.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -28,6 +30,9 @@ use crate::telemetry::{self, SECOND_NS, now_ns};
 
 /// Rounds of load and kill, unless `SIGLAKE_CRASH_ROUNDS` says otherwise.
 const ROUNDS: u64 = 20;
+
+/// Rounds whose numbers are all looked for between two looks at everything.
+const LOOK_BACK: u64 = 10;
 
 /// Records of one request.
 const BATCH: u64 = 20;
@@ -66,11 +71,19 @@ async fn what_is_acknowledged_survives_kill_9() {
     let rounds = std::env::var("SIGLAKE_CRASH_ROUNDS")
         .map_or(ROUNDS, |text| text.parse().expect("SIGLAKE_CRASH_ROUNDS is a number"));
     // Flushing all the time makes kills meet segments and commits half written, too.
-    let mut program = Program::start(&["storage.flush_interval=300ms"]).await;
-    let base_ns = now_ns() - 3_600 * SECOND_NS;
+    let mut program =
+        Program::start(&["storage.flush_interval=300ms", "query.sql_rows_max=20000000"]).await;
+    // Each number has a millisecond of its own; a round has some ten thousand.
+    let base_ns = now_ns() - (3_600 + rounds * 60) * SECOND_NS;
     let next = Arc::new(AtomicU64::new(1));
     let mut ledgers: HashMap<Signal, Ledger> = HashMap::new();
+    let mut first_looked_for = 0;
     for round in 0..rounds {
+        if round % LOOK_BACK == 0 {
+            first_looked_for = next.load(Ordering::Relaxed);
+        }
+        let is_told = round % LOOK_BACK == LOOK_BACK - 1 || round + 1 == rounds;
+        let from = if is_told { 0 } else { first_looked_for };
         let mut writers = JoinSet::new();
         for signal in SIGNALS {
             for _ in 0..WRITERS {
@@ -92,13 +105,21 @@ async fn what_is_acknowledged_survives_kill_9() {
         program.start_again().await;
         for signal in SIGNALS {
             let ledger = ledgers.get_mut(&signal).unwrap();
-            check(round, signal, ledger, &found(&program, signal).await);
+            let look = Look { base_ns, from };
+            check(round, signal, ledger, from, &found(&program, signal, look).await);
             for (first, body) in std::mem::take(&mut ledger.unanswered) {
                 let answer = program.post_otlp(path(signal), body, &[]).await;
                 assert_eq!(answer.status(), StatusCode::OK, "{signal:?}");
                 ledger.acknowledged.extend(first..first + BATCH);
             }
-            check(round, signal, ledger, &found(&program, signal).await);
+            check(round, signal, ledger, from, &found(&program, signal, look).await);
+        }
+        if is_told {
+            let acknowledged: usize = ledgers.values().map(|it| it.acknowledged.len()).sum();
+            eprintln!(
+                "round {}: {acknowledged} records acknowledged, none lost, none doubled",
+                round + 1
+            );
         }
     }
     for (signal, ledger) in &ledgers {
@@ -165,24 +186,41 @@ fn request(signal: Signal, numbers: std::ops::Range<u64>, base_ns: u64) -> Vec<u
     }
 }
 
+/// Which numbers are looked for: those from `from` on.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    base_ns: u64,
+    from: u64,
+}
+
 /// How often each number is stored.
-async fn found(program: &Program, signal: Signal) -> HashMap<u64, u64> {
+async fn found(program: &Program, signal: Signal, look: Look) -> HashMap<u64, u64> {
+    let since_ns = look.base_ns + look.from * 1_000_000;
+    let since = format!("arrow_cast({since_ns}, 'Timestamp(Nanosecond, None)')");
     let statement = match signal {
-        Signal::Logs => "SELECT body AS number, count(*) AS n FROM logs GROUP BY body",
-        Signal::Metrics => {
-            "SELECT arrow_cast(arrow_cast(value, 'Int64'), 'Utf8') AS number, count(*) AS n \
-             FROM metrics WHERE metric_name = 'crash_value' GROUP BY value"
+        Signal::Logs => {
+            format!(
+                "SELECT body AS number, count(*) AS n FROM logs WHERE time >= {since} GROUP BY body"
+            )
         }
-        Signal::Spans => "SELECT name AS number, count(*) AS n FROM spans GROUP BY name",
+        Signal::Metrics => format!(
+            "SELECT arrow_cast(arrow_cast(value, 'Int64'), 'Utf8') AS number, count(*) AS n \
+             FROM metrics WHERE metric_name = 'crash_value' AND value >= {} GROUP BY value",
+            look.from
+        ),
+        Signal::Spans => format!(
+            "SELECT name AS number, count(*) AS n FROM spans WHERE time >= {since} \
+             GROUP BY name"
+        ),
     };
-    let rows = program.sql(statement).await;
+    let rows = program.sql(&statement).await;
     let number = |row: &Value| row["number"].as_str().unwrap().parse().unwrap();
     rows.iter().map(|row| (number(row), row["n"].as_u64().unwrap())).collect()
 }
 
-fn check(round: u64, signal: Signal, ledger: &Ledger, found: &HashMap<u64, u64>) {
-    let lost: Vec<_> =
-        ledger.acknowledged.iter().filter(|number| !found.contains_key(number)).collect();
+fn check(round: u64, signal: Signal, ledger: &Ledger, from: u64, found: &HashMap<u64, u64>) {
+    let looked_for = ledger.acknowledged.iter().filter(|number| **number >= from);
+    let lost: Vec<_> = looked_for.filter(|number| !found.contains_key(number)).collect();
     let twice: Vec<_> = found.iter().filter(|(_, count)| **count != 1).collect();
     let made_up: Vec<_> = found.keys().filter(|number| !ledger.sent.contains(number)).collect();
     assert!(

@@ -8,11 +8,13 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod accounting;
+mod answers;
 mod api;
 mod ask;
 mod attributes;
 mod backups;
 mod bucket;
+mod cage;
 mod clients;
 mod conformance;
 mod conformance_http;
@@ -40,3 +42,4 @@ mod tenants;
 mod tickets;
 mod tidy;
 mod times;
+mod waiting;

@@ -7,11 +7,12 @@
 //!  afterwards:       VmHWM < 1 GiB, nothing reserved, the quiet client's records all there
 //! ```
 //!
-//! The machine is made small in two ways: `memory.limit` tells the program what it may take for
-//! the machine's memory, and the peak of its resident memory is read from `/proc`, which is where a
-//! control group would have killed it. Neither `ulimit -v` nor `ulimit -d` is used: they count
-//! what the allocator has mapped, not what is in use. `SIGLAKE_MEMORY_FULL=1` does not scale down
-//! what costs time.
+//! The machine is made small by a control group, in which the kernel kills what holds more; the
+//! program finds its limit there by itself. Where no group can be made, `memory.limit` tells it
+//! what it may take for the machine's memory, and the peak of its resident memory, read from
+//! `/proc`, is where a group would have killed it. Neither `ulimit -v` nor `ulimit -d` is used:
+//! they count what the allocator has mapped, not what is in use. `SIGLAKE_MEMORY_FULL=1` does not
+//! scale down what costs time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +22,7 @@ use prost::Message;
 use reqwest::StatusCode;
 use tokio::task::JoinSet;
 
+use crate::cage::Cage;
 use crate::program::Program;
 use crate::telemetry::{self, SECOND_NS, now_ns, text};
 
@@ -69,8 +71,14 @@ fn scale() -> Scale {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_small_machine_is_never_filled() {
-    let limit = format!("memory.limit={MACHINE_BYTES}");
-    let mut program = Program::start(&[&limit, "storage.flush_interval=5s"]).await;
+    let cage = Cage::new(MACHINE_BYTES);
+    let limit = match &cage {
+        Some(_) => "memory.limit=0".to_owned(),
+        None => format!("memory.limit={MACHINE_BYTES}"),
+    };
+    eprintln!("{}", if cage.is_some() { "the kernel enforces it" } else { "no control group" });
+    let mut program =
+        Program::start_caged(&[&limit, "storage.flush_interval=5s"], cage.as_ref()).await;
     let target = Target { http: program.http.clone(), base: program.url("") };
     let stop = Arc::new(AtomicBool::new(false));
     let quiet = tokio::spawn(quiet_client(target.clone(), Arc::clone(&stop)));
@@ -91,11 +99,13 @@ async fn a_small_machine_is_never_filled() {
     stop.store(true, Ordering::Relaxed);
     let written = quiet.await.unwrap();
     assert!(program.lives(), "{}", program.log());
+    assert_eq!(cage.as_ref().map_or(0, Cage::kills), 0);
     let found = program.sql("SELECT count(*) AS n FROM logs WHERE service_name = 'quiet'").await;
     assert_eq!(found[0]["n"].as_u64(), Some(written), "{found:?}");
     let peak = program.peak_resident_bytes();
     let used = settled(&target).await;
     eprintln!("peak {} MiB, reserved at the end:\n{used}", peak.unwrap_or(0) >> 20);
+    assert!(used.contains(&format!("siglake_memory_machine_bytes {MACHINE_BYTES}")), "{used}");
     assert!(peak.is_none_or(|peak| peak < MACHINE_BYTES), "{peak:?} bytes\n{}", program.log());
 }
 

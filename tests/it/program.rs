@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::cage::Cage;
 use crate::tidy::root;
 
 /// How long the program may take to answer `/ready`, recovery included.
@@ -25,6 +26,8 @@ pub(crate) struct Program {
     port: u16,
     settings: Vec<String>,
     environment: Vec<(String, String)>,
+    /// The file to which it writes its number before it begins, if there is one.
+    entrance: Option<PathBuf>,
     /// Speaks HTTP to it.
     pub(crate) http: reqwest::Client,
 }
@@ -44,6 +47,14 @@ impl Program {
         program
     }
 
+    /// The same in a control group, if there is one.
+    pub(crate) async fn start_caged(settings: &[&str], cage: Option<&Cage>) -> Self {
+        let mut program = Self::prepare(settings);
+        program.entrance = cage.map(Cage::entrance);
+        program.start_again().await;
+        program
+    }
+
     /// A program on an empty folder that is not running yet.
     pub(crate) fn prepare(settings: &[&str]) -> Self {
         let mut child = Command::new("true").spawn().unwrap();
@@ -54,6 +65,7 @@ impl Program {
             port: 0,
             settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
             environment: Vec::new(),
+            entrance: None,
             http: reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap(),
         }
     }
@@ -149,7 +161,7 @@ impl Program {
     fn spawn(&self) -> (Child, u16) {
         let (port, folder) = (free_port(), self.folder.path());
         let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
-        let mut command = Command::new(binary());
+        let mut command = self.program();
         command
             .arg("serve")
             .arg("--data")
@@ -167,6 +179,14 @@ impl Program {
             .stderr(log)
             .spawn();
         (child.unwrap_or_else(|error| panic!("{}: {error}", binary().display())), port)
+    }
+
+    /// The program, by way of a shell if it has to go somewhere first.
+    fn program(&self) -> Command {
+        let Some(entrance) = &self.entrance else { return Command::new(binary()) };
+        let mut shell = Command::new("sh");
+        shell.args(["-c", r#"echo $$ > "$0" && exec "$@""#]).arg(entrance).arg(binary());
+        shell
     }
 
     async fn wait_until_ready(&mut self) {
