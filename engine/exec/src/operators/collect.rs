@@ -73,11 +73,6 @@ impl Row {
         self.valid[step] || self.histogram(step).is_some()
     }
 
-    /// Whether there is a number or a histogram at any step.
-    pub(super) fn has_any(&self) -> bool {
-        self.valid.contains(&true) || !self.histograms.is_empty()
-    }
-
     /// What there is at a step.
     pub(super) fn cell(&self, step: usize) -> Option<Cell<'_>> {
         if self.valid[step] {
@@ -176,20 +171,6 @@ impl Rows {
             }
         }
         Ok(())
-    }
-
-    /// Adds the numbers of a row to those of the same series.
-    pub(super) fn add_up(&mut self, row: Row) {
-        let at = *self.positions.entry(row.series).or_insert(self.rows.len());
-        match self.rows.get_mut(at) {
-            None => self.rows.push(row),
-            Some(sum) => {
-                for step in (0..row.values.len()).filter(|step| row.valid[*step]) {
-                    let before = if sum.valid[step] { sum.values[step] } else { 0.0 };
-                    sum.set(step, Some(Content::Number(before + row.values[step])));
-                }
-            }
-        }
     }
 
     /// All rows in the order first met.

@@ -11,6 +11,7 @@ mod function;
 mod histogram;
 mod histogram_input;
 mod info;
+mod kept;
 mod log_lines;
 mod log_rows;
 mod log_window;

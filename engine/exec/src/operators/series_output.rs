@@ -10,14 +10,17 @@ use arrow::array::{
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::error::Result;
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
+use futures::StreamExt;
 use plan::node::{Naming, SortBy};
 use schemas::model::{Direction, Labels};
 use schemas::tables::{columns, label_map};
 
-use super::collect::{Row, Rows, collect};
+use super::kept::{KeptRow, KeptRows};
 use super::node::{channel, execution_plan, single_partition};
+use crate::Error;
 use crate::output;
 use crate::roster::{OrdinalMap, Roster, shown};
 use crate::tiles;
@@ -70,20 +73,26 @@ impl SeriesOutputExec {
         let mut builder = channel(self.schema());
         let sender = builder.tx();
         builder.spawn(async move {
-            let mut rows = Rows::default();
+            let reserved = MemoryConsumer::new("SeriesOutputExec").register(context.memory_pool());
+            let mut rows = KeptRows::default();
             let mut names = OrdinalMap::new(Arc::clone(&roster), shown);
-            let collected = collect(&input, &context).await?;
-            collected.for_each(|tile| {
-                let series = match roster.naming() {
-                    Naming::AtOnce => tile.series,
-                    Naming::Delayed => names.get(tile.series)?,
-                };
-                rows.add(series, &tile)
-            })?;
-            let mut rows: Vec<(Labels, Row)> = rows
+            let mut stream = input.execute(0, Arc::clone(&context))?;
+            while let Some(batch) = stream.next().await {
+                let mut grown = 0;
+                tiles::for_each(&batch?, |tile| {
+                    let series = match roster.naming() {
+                        Naming::AtOnce => tile.series,
+                        Naming::Delayed => names.get(tile.series)?,
+                    };
+                    grown += rows.add(series, &tile)?;
+                    Ok::<(), Error>(())
+                })?;
+                reserved.try_grow(grown)?;
+            }
+            let mut rows: Vec<(Labels, KeptRow)> = rows
                 .into_rows()
                 .into_iter()
-                .filter(Row::has_any)
+                .filter(KeptRow::has_any)
                 .map(|row| (roster.labels(row.series), row))
                 .collect();
             if order != Some(SortBy::Arrival) {
@@ -91,7 +100,9 @@ impl SeriesOutputExec {
             }
             rows.truncate(limit.unwrap_or(usize::MAX));
             let rows_in_batch = (BATCH_CELLS_MAX / (steps as usize).max(1)).max(1);
-            for rows in rows.chunks(rows_in_batch) {
+            let mut rows = rows.into_iter();
+            while rows.len() > 0 {
+                let rows = rows.by_ref().take(rows_in_batch).collect();
                 if sender.send(encode(rows, steps)).await.is_err() {
                     return Ok(());
                 }
@@ -112,7 +123,7 @@ pub(crate) fn series_schema(steps: u32) -> SchemaRef {
     ]))
 }
 
-fn compare(order: Option<&SortBy>, a: &(Labels, Row), b: &(Labels, Row)) -> Ordering {
+fn compare(order: Option<&SortBy>, a: &(Labels, KeptRow), b: &(Labels, KeptRow)) -> Ordering {
     match order {
         Some(SortBy::Value) => by_value(&a.1, &b.1, false),
         Some(SortBy::ValueDescending) => by_value(&a.1, &b.1, true),
@@ -154,8 +165,8 @@ fn split_run(text: &str) -> (&str, &str) {
 }
 
 /// By the value of the first step; NaN last in either direction.
-fn by_value(a: &Row, b: &Row, descending: bool) -> Ordering {
-    let (a, b) = (a.values[0], b.values[0]);
+fn by_value(a: &KeptRow, b: &KeptRow, descending: bool) -> Ordering {
+    let (a, b) = (a.first_number(), b.first_number());
     match (a.is_nan(), b.is_nan()) {
         (true, true) => Ordering::Equal,
         (true, false) => Ordering::Greater,
@@ -165,22 +176,23 @@ fn by_value(a: &Row, b: &Row, descending: bool) -> Ordering {
     }
 }
 
-fn encode(rows: &[(Labels, Row)], steps: u32) -> Result<RecordBatch> {
+fn encode(rows: Vec<(Labels, KeptRow)>, steps: u32) -> Result<RecordBatch> {
     let schema = series_schema(steps);
     let mut values = Vec::with_capacity(rows.len() * steps as usize);
     let mut valid = Vec::with_capacity(values.capacity());
     let mut histograms = tiles::histograms::Builder::default();
-    for (_, row) in rows {
-        values.extend_from_slice(&row.values);
-        valid.extend_from_slice(&row.valid);
-        histograms.push(row.histograms.iter().map(|(step, histogram)| (*step, histogram.clone())));
+    let mut labels = Vec::with_capacity(rows.len());
+    for (set, row) in rows {
+        row.write(steps as usize, &mut values, &mut valid);
+        histograms.push(row.histograms);
+        labels.push(set);
     }
     let items = Float64Array::new(values.into(), Some(NullBuffer::from(valid)));
     let DataType::FixedSizeList(item, size) = schema.field(1).data_type() else {
         unreachable!("the schema of tiles has a list")
     };
     let values = FixedSizeListArray::try_new(Arc::clone(item), *size, Arc::new(items), None)?;
-    let labels = label_maps(rows.iter().map(|(labels, _)| labels));
+    let labels = label_maps(labels.iter());
     Ok(RecordBatch::try_new(schema, vec![labels, Arc::new(values), histograms.finish()])?)
 }
 

@@ -9,12 +9,14 @@
 //! Values are folded in the order in which tiles arrive, which is fixed by the storage order, so
 //! a query gives the same bits each time.
 
+mod counted;
 mod fold;
 mod pick;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use arrow::record_batch::RecordBatch;
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -24,10 +26,12 @@ use plan::Remark;
 use plan::annotation::HistogramOperation;
 use plan::node::AggregateOp;
 use schemas::model::{Grouping, METRIC_NAME};
+use tokio::sync::mpsc::Sender;
 
+use self::counted::{CELL_BYTES, Counted};
 use self::fold::Fold;
 use self::pick::Pick;
-use super::collect::{Rows, push, scalar};
+use super::collect::{push, scalar};
 use super::node::{channel, execution_plan, single_partition};
 use crate::annotations::Remarks;
 use crate::roster::{Identity, OrdinalMap, Roster};
@@ -119,36 +123,7 @@ impl AggregateExec {
             while let Some(batch) = input.next().await {
                 tiles::for_each(&batch?, |tile| groups.add(&tile))?;
             }
-            let mut output = TileBuilder::new(steps);
-            // A value may take the place of a label that told groups apart.
-            let mut counted = Rows::default();
-            for Group { ordinal, sheds_name, state } in std::mem::take(&mut groups.states) {
-                let group = groups.name(ordinal, sheds_name)?;
-                match state {
-                    State::Fold(fold) => output.push_mixed(group, |values, valid, histograms| {
-                        fold.finish(values, valid, histograms, &mut groups.told);
-                    }),
-                    State::Pick(pick) => {
-                        let rows = pick.finish(&groups.op, &groups.parameter, group, &roster)?;
-                        for row in rows {
-                            match &groups.op {
-                                AggregateOp::CountValues(_) => counted.add_up(row),
-                                _ => push(&mut output, row),
-                            }
-                        }
-                    }
-                }
-                if output.is_full() && sender.send(Ok(output.finish())).await.is_err() {
-                    return Ok(());
-                }
-            }
-            groups.told.tell(&groups.op, &groups.remarks);
-            counted.into_rows().into_iter().for_each(|row| push(&mut output, row));
-            if !output.is_empty() {
-                // A consumer that is gone wants no more batches.
-                let _ = sender.send(Ok(output.finish())).await;
-            }
-            Ok(())
+            groups.emit(TileBuilder::new(steps), &sender).await
         });
         Ok(builder.build())
     }
@@ -217,6 +192,53 @@ impl<F: FnMut(Identity) -> Identity> Groups<F> {
         Ok(())
     }
 
+    /// Sends the results of all groups.
+    async fn emit(
+        &mut self,
+        mut output: TileBuilder,
+        sender: &Sender<Result<RecordBatch>>,
+    ) -> Result<()> {
+        // A value may take the place of a label that told groups apart.
+        let mut counted = Counted::default();
+        for Group { ordinal, sheds_name, state } in std::mem::take(&mut self.states) {
+            let group = self.name(ordinal, sheds_name)?;
+            match (state, &self.op) {
+                (State::Fold(fold), _) => {
+                    output.push_mixed(group, |values, valid, histograms| {
+                        fold.finish(values, valid, histograms, &mut self.told);
+                    });
+                }
+                (State::Pick(pick), AggregateOp::CountValues(label)) => {
+                    self.reserved.try_grow(pick.candidates() * CELL_BYTES)?;
+                    pick.count_values(label, group, &self.roster, &mut counted)?;
+                }
+                (State::Pick(pick), op) => {
+                    for row in pick.finish(op, &self.parameter, group, &self.roster)? {
+                        push(&mut output, row);
+                        if !send_full(&mut output, sender).await {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+            if !send_full(&mut output, sender).await {
+                return Ok(());
+            }
+        }
+        self.told.tell(&self.op, &self.remarks);
+        for (series, cells) in counted.rows() {
+            output.push_with(series, |values, valid| counted::write(cells, values, valid));
+            if !send_full(&mut output, sender).await {
+                return Ok(());
+            }
+        }
+        if !output.is_empty() {
+            // A consumer that is gone wants no more batches.
+            let _ = sender.send(Ok(output.finish())).await;
+        }
+        Ok(())
+    }
+
     /// The name of a group's result.
     fn name(&self, ordinal: u32, sheds_name: bool) -> Result<u32> {
         let labels = || self.roster.labels(ordinal);
@@ -226,6 +248,11 @@ impl<F: FnMut(Identity) -> Identity> Groups<F> {
         }
         Ok(self.roster.ordinal_of(&Identity { labels: labels(), sheds_name })?)
     }
+}
+
+/// Sends tiles if there are enough for a batch; whether the consumer wants more.
+async fn send_full(output: &mut TileBuilder, sender: &Sender<Result<RecordBatch>>) -> bool {
+    !output.is_full() || sender.send(Ok(output.finish())).await.is_ok()
 }
 
 /// What is worth telling about an aggregation, gathered over its groups.

@@ -1,13 +1,15 @@
 //! Aggregations that keep values of each step: the best series, quantiles, counts of values.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use plan::Remark;
 use plan::node::AggregateOp;
 
 use super::super::collect::{Cell, Row};
 use super::Told;
+use super::counted::Counted;
 use crate::annotations::Remarks;
 use crate::functions::quantile::quantile;
 use crate::histogram::Histogram;
@@ -113,7 +115,12 @@ impl Pick {
         grown
     }
 
-    /// The series of the result.
+    /// Values kept, of all steps.
+    pub(super) fn candidates(&self) -> usize {
+        self.steps.iter().map(Vec::len).sum()
+    }
+
+    /// The series of the result of all operations but `count_values`.
     pub(super) fn finish(
         mut self,
         op: &AggregateOp,
@@ -123,7 +130,6 @@ impl Pick {
     ) -> Result<Vec<Row>, Error> {
         match op {
             AggregateOp::Quantile => Ok(vec![self.quantiles(parameter, group)]),
-            AggregateOp::CountValues(label) => self.count_values(label, group, roster),
             _ => {
                 for (step, candidates) in self.steps.iter_mut().enumerate() {
                     match op {
@@ -168,22 +174,36 @@ impl Pick {
         Row { values: values.collect(), valid, ..Row::empty(group, 0) }
     }
 
-    fn count_values(&self, label: &str, group: u32, roster: &Roster) -> Result<Vec<Row>, Error> {
-        let steps = self.steps.len();
+    /// Counts equal values of each step under the labels of the group and the value as a text.
+    pub(super) fn count_values(
+        self,
+        label: &str,
+        group: u32,
+        roster: &Roster,
+        counted: &mut Counted,
+    ) -> Result<(), Error> {
         let labels = roster.labels(group);
-        let mut rows: BTreeMap<String, Row> = BTreeMap::new();
-        for (step, candidates) in self.steps.iter().enumerate() {
+        let position = |text: &str, counted: &mut Counted| {
+            let series = roster.ordinal(&labels.with(label, text))?;
+            Ok::<u32, Error>(counted.position(series))
+        };
+        // By the bits of numbers; those with one text have one series.
+        let mut known: HashMap<u64, u32, ahash::RandomState> = HashMap::default();
+        for (step, candidates) in self.steps.into_iter().enumerate() {
             for candidate in candidates {
-                let histogram = self.histograms.get(candidate.histogram as usize);
-                let text =
-                    histogram.map_or_else(|| number_text(candidate.value), Histogram::to_string);
-                let series = roster.ordinal(&labels.with(label, &text))?;
-                let row = rows.entry(text).or_insert_with(|| Row::empty(series, steps));
-                row.values[step] += 1.0;
-                row.valid[step] = true;
+                let at = match self.histograms.get(candidate.histogram as usize) {
+                    Some(histogram) => position(&histogram.to_string(), counted)?,
+                    None => match known.entry(candidate.value.to_bits()) {
+                        Entry::Occupied(known) => *known.get(),
+                        Entry::Vacant(new) => {
+                            *new.insert(position(&number_text(candidate.value), counted)?)
+                        }
+                    },
+                };
+                counted.add(at, step);
             }
         }
-        Ok(rows.into_values().collect())
+        Ok(())
     }
 }
 
