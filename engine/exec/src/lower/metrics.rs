@@ -32,11 +32,11 @@ use crate::{Error, ErrorKind};
 const HINT_REACH_NS: i64 = 300 * NANOS_PER_SECOND;
 
 /// Ids that a predicate lists at most; with more, rows are told apart after decoding.
-pub(super) const LISTED_IDS_MAX: usize = 256;
+const LISTED_IDS_MAX: usize = 256;
 
 /// Positions of `metric_id, series_id, time_ms, value, value_mantissa, value_exponent` in the
 /// samples table.
-pub(super) const PROJECTION: [usize; 6] = [0, 1, 2, 3, 4, 5];
+const PROJECTION: [usize; 6] = [0, 1, 2, 3, 4, 5];
 /// Position of `start_time_ms` there.
 const START_POSITION: usize = 6;
 
@@ -101,10 +101,15 @@ pub(crate) fn leaf(
     let table = Table::MetricSamples;
     let starts = matches!(kernel, Kernel::Started(_));
     let projection = number_projection(starts);
-    let past = || segments(table, &projection, &selected, range, ctx);
     // What is cached is times and values.
-    let cached = if starts { None } else { super::cached::cached(&selected, range, ctx, past)? };
-    let mut numbers = if cached.is_some() { Vec::new() } else { past()? };
+    let cached = match starts {
+        true => None,
+        false => super::cached::cached(&selected, range, ctx, &held)?,
+    };
+    let mut numbers = match cached {
+        Some(_) => Vec::new(),
+        None => segments(table, &projection, &selected, range, ctx)?,
+    };
     numbers.extend(memtable(table, &projection, &selected, range, ctx, &held)?);
     let histograms = histograms(&selected, earlier(range, HINT_REACH_NS), starts, ctx, &held)?;
     let leaf = Leaf {

@@ -35,10 +35,9 @@ pub(crate) use info::{InfoExec, InfoMatchers};
 pub(crate) use log_lines::LogLinesExec;
 pub(crate) use log_rows::{LogRows, Streams};
 pub(crate) use log_window::LogWindowExec;
-pub(crate) use series_input::{Rows, Scratch, SeriesInput, power_of_ten};
+pub(crate) use series_input::{Scratch, SeriesKey, power_of_ten};
 pub(crate) use series_output::{SeriesOutputExec, label_maps};
 
-pub(crate) use node::spawn;
 pub(crate) use raw_input::RawInput;
 pub(crate) use scalar::ScalarOfExec;
 pub(crate) use series_window::{Kernel, Leaf, Selected, SeriesWindowExec};

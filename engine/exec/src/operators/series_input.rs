@@ -148,46 +148,6 @@ fn keep_later<T>(samples: &mut Vec<(i64, T)>) {
     });
 }
 
-/// The rows of one series as they are stored.
-#[derive(Debug, Default)]
-pub(crate) struct Rows {
-    /// Milliseconds.
-    pub(crate) times: Vec<i64>,
-    /// Numbers, one for each time; empty if the rows are decimals.
-    pub(crate) values: Vec<f64>,
-    /// Mantissas, one for each time; empty if the rows are numbers.
-    pub(crate) mantissas: Vec<i64>,
-    exponent: i32,
-}
-
-impl Rows {
-    /// The exponent of all rows if they are decimals: the power of ten that divides mantissas.
-    pub(crate) fn exponent(&self) -> Option<i32> {
-        self.values.is_empty().then_some(self.exponent)
-    }
-
-    fn clear(&mut self) {
-        self.times.clear();
-        self.values.clear();
-        self.mantissas.clear();
-    }
-
-    fn add(&mut self, columns: &Columns, start: usize, end: usize) {
-        self.times.extend_from_slice(&columns.time.values()[start..end]);
-        if let Some(exponent) = columns.only_exponent(start, end)
-            && self.values.is_empty()
-            && (self.mantissas.is_empty() || self.exponent == exponent)
-        {
-            self.exponent = exponent;
-            self.mantissas.extend_from_slice(&columns.mantissa.values()[start..end]);
-            return;
-        }
-        let divisor = power_of_ten(self.exponent);
-        self.values.extend(self.mantissas.drain(..).map(|mantissa| mantissa as f64 / divisor));
-        columns.add_values(start, end, &mut self.values);
-    }
-}
-
 /// One input: batches of `metric_id, series_id, time_ms, value, value_mantissa, value_exponent`
 /// in this order, and `start_time_ms` behind them where it is wanted.
 pub(crate) struct SeriesInput {
@@ -321,20 +281,6 @@ impl SeriesInput {
                 }
             }
         }
-    }
-
-    /// Reads all rows of the series that comes next; `None` at the end.
-    pub(crate) async fn next_rows(&mut self, rows: &mut Rows) -> Result<Option<SeriesKey>> {
-        rows.clear();
-        let Some(key) = self.key().await? else { return Ok(None) };
-        while self.key().await? == Some(key) {
-            if let Some(columns) = &self.columns {
-                let end = columns.end_of(self.position, key);
-                rows.add(columns, self.position, end);
-                self.position = end;
-            }
-        }
-        Ok(Some(key))
     }
 
     /// Skips all rows whose key is below `key`.

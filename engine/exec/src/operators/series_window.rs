@@ -30,7 +30,7 @@ use crate::functions::window::{
 use crate::histogram::Histogram;
 use crate::memory::Held;
 use crate::output::QueryStats;
-use crate::samples::{Cached, Loaded, Runs, cursors};
+use crate::samples::{Cached, Stock};
 use crate::tiles::{self, TileBuilder};
 use crate::{Error, ErrorKind};
 
@@ -219,14 +219,11 @@ impl SeriesWindowExec {
         Self { inputs, of_numbers, leaf: Arc::new(leaf), properties }
     }
 
-    /// With what fills the cache, if anything must, as the last one.
     fn inputs(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        let fill = self.leaf.cached.as_ref().and_then(Cached::fill);
-        self.inputs.iter().chain(fill.map(|fill| &fill.missing)).collect()
+        self.inputs.iter().collect()
     }
 
-    fn with_inputs(&self, mut inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
-        inputs.truncate(self.inputs.len());
+    fn with_inputs(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
         let properties = Arc::clone(&self.properties);
         let of_numbers = self.of_numbers;
         Self { inputs, of_numbers, leaf: Arc::clone(&self.leaf), properties }
@@ -241,29 +238,22 @@ impl SeriesWindowExec {
             leaf.selected.len(),
             leaf.windows.count
         );
-        let Some((parts, found)) = leaf.cached.as_ref().map(Cached::counts) else { return text };
-        format!("{text}, {found} of {parts} decoded parts in memory")
+        match &leaf.cached {
+            Some(cached) => format!("{text}, {} segments decoded in place", cached.segments()),
+            None => text,
+        }
     }
 
     fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let (numbers, histograms) = self.inputs.split_at(self.of_numbers);
-        let mut numbers = open(numbers, context, SeriesInput::new)?;
+        let numbers = open(numbers, context, SeriesInput::new)?;
         let histograms = open(histograms, context, HistogramInput::new)?;
-        let (leaf, context) = (Arc::clone(&self.leaf), Arc::clone(context));
+        let leaf = Arc::clone(&self.leaf);
         let mut builder = channel(self.schema());
         let sender = builder.tx();
         builder.spawn(async move {
-            let mut parts = Vec::new();
-            if let Some(cached) = &leaf.cached {
-                match cached.load(&context).await? {
-                    Loaded::Parts(loaded) => parts = loaded,
-                    Loaded::Past => {
-                        let past = cached.fill().map_or(&[][..], |fill| &fill.past);
-                        numbers.splice(0..0, open(past, &context, SeriesInput::new)?);
-                    }
-                }
-            }
-            let inputs = Inputs { parts, numbers, histograms };
+            let stocks = leaf.cached.as_ref().map_or_else(Vec::new, Cached::stocks);
+            let inputs = Inputs { stocks, numbers, histograms };
             leaf.run(inputs, &sender).await
         });
         Ok(builder.build())
@@ -272,7 +262,7 @@ impl SeriesWindowExec {
 
 /// Where the samples of each series are taken from, one after the other.
 struct Inputs {
-    parts: Vec<Vec<Arc<Runs>>>,
+    stocks: Vec<Stock>,
     numbers: Vec<SeriesInput>,
     histograms: Vec<HistogramInput>,
 }
@@ -287,21 +277,10 @@ impl Leaf {
         let (mut samples_read, mut yield_at) = (0, SAMPLES_BETWEEN_YIELDS);
         let mut doubts = self.remarks.doubts(self.kernel.function());
         let mut held = HeldScratch { leaf: self, selected_bytes: self.held.bytes(), bytes: 0 };
-        let parts = std::mem::take(&mut inputs.parts);
-        let mut of_metric = (None, Vec::new());
         for (at, selected) in self.selected.iter().enumerate() {
             scratch.clear();
-            if let Some(cached) = &self.cached
-                && !parts.is_empty()
-            {
-                if of_metric.0 != Some(selected.key.0) {
-                    let place = cached.place(selected.key.0);
-                    let parts = place.map_or(&[][..], |place| parts[place].as_slice());
-                    of_metric = (Some(selected.key.0), cursors(parts));
-                }
-                for cursor in &mut of_metric.1 {
-                    cursor.take(selected.key.1, cached.range_ms(), &mut scratch);
-                }
+            for stock in &mut inputs.stocks {
+                stock.take(selected.key, &mut scratch).await?;
             }
             for input in &mut inputs.numbers {
                 input.skip_to(selected.key).await?;

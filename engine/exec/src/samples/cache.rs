@@ -1,4 +1,8 @@
 //! What is kept, and what goes first: the parts that were not used for the longest time.
+//!
+//! What a query asks for is stamped with the query's number. A query never drives out what it has
+//! asked for itself: of samples that are too many for the cache, the first ones stay and serve the
+//! next query, instead of each part making room for the one after it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,6 +12,8 @@ use parking_lot::Mutex;
 use storage::{Budget, Reclaim, Reservation, Use};
 
 use super::Runs;
+use super::directory::Directory;
+use super::segment::Map;
 
 /// Memory of a part beside its samples: its places in the maps.
 const PART_BYTES: usize = 128;
@@ -15,10 +21,39 @@ const PART_BYTES: usize = 128;
 /// Parts are given up until so much of the limit is free, so that not every new one has to ask.
 const FREED_PART: usize = 8;
 
-/// Questions after which a part that was too large is tried again.
-const RETRY_AFTER: u64 = 100;
+/// What is kept of a segment.
+#[derive(Clone, Debug)]
+pub(super) enum Kept {
+    /// Of all of it: where metrics are.
+    Map(Arc<Map>),
+    /// Of a row group: where series are.
+    Directory(Arc<Directory>),
+    /// Of a block of a row group: its samples.
+    Runs(Arc<Runs>),
+}
 
-/// Decoded samples of segments, by segment and metric.
+impl Kept {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Map(map) => map.bytes(),
+            Self::Directory(directory) => directory.bytes(),
+            Self::Runs(runs) => runs.bytes(),
+        }
+    }
+}
+
+/// Which part of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Part {
+    /// A [`Map`].
+    Map,
+    /// The [`Directory`] of a row group.
+    Directory(u32),
+    /// The [`Runs`] of a row group and block.
+    Runs(u32, u32),
+}
+
+/// Decoded samples of segments, and what tells where they are.
 pub(crate) struct SampleCache {
     inner: Mutex<Inner>,
     bytes_max: usize,
@@ -31,17 +66,18 @@ impl fmt::Debug for SampleCache {
 }
 
 struct Inner {
-    segments: HashMap<Arc<str>, HashMap<i64, Part, ahash::RandomState>, ahash::RandomState>,
+    segments: HashMap<Arc<str>, HashMap<Part, Entry, ahash::RandomState>, ahash::RandomState>,
     reservation: Reservation,
-    /// Counts questions: what a part is stamped with when it is used.
-    clock: u64,
-    /// Until when queries that are not sure to fit go to the segments.
-    too_large_until: u64,
+    /// Number of the newest query.
+    newest: u64,
+    /// Newest query for which nothing older was left to give up.
+    full_for: u64,
 }
 
-struct Part {
-    runs: Arc<Runs>,
+struct Entry {
+    kept: Kept,
     bytes: usize,
+    /// The query that used it last.
     used: u64,
 }
 
@@ -52,8 +88,8 @@ impl SampleCache {
         let inner = Inner {
             segments: HashMap::default(),
             reservation: budget.reservation(Use::Cache),
-            clock: 0,
-            too_large_until: 0,
+            newest: 0,
+            full_for: 0,
         };
         let cache = Arc::new(Self { inner: Mutex::new(inner), bytes_max });
         let holder: Weak<Self> = Arc::downgrade(&cache);
@@ -61,51 +97,38 @@ impl SampleCache {
         cache
     }
 
-    /// Bytes it may hold.
-    pub(crate) fn bytes_max(&self) -> usize {
-        self.bytes_max
+    /// Begins a query: its number.
+    pub(crate) fn ask(&self) -> u64 {
+        let mut inner = self.inner.lock();
+        inner.newest += 1;
+        inner.newest
     }
 
-    /// The parts of a segment for some metrics, in their order.
-    pub(crate) fn get(&self, segment: &str, metrics: &[i64]) -> Vec<Option<Arc<Runs>>> {
+    /// A part of a segment, for a query of this number.
+    pub(super) fn get(&self, segment: &str, part: Part, query: u64) -> Option<Kept> {
         let mut inner = self.inner.lock();
-        let now = inner.clock;
-        let Some(parts) = inner.segments.get_mut(segment) else { return vec![None; metrics.len()] };
-        let found = |metric| {
-            let part = parts.get_mut(metric)?;
-            part.used = now;
-            Some(Arc::clone(&part.runs))
-        };
-        metrics.iter().map(found).collect()
+        let entry = inner.segments.get_mut(segment)?.get_mut(&part)?;
+        entry.used = entry.used.max(query);
+        Some(entry.kept.clone())
     }
 
-    /// Begins a question; whether it may fill the cache with more than it is sure to hold.
-    pub(crate) fn ask(&self) -> bool {
+    /// Keeps a part for a query of this number if there is room, older ones given up for it.
+    pub(super) fn put(&self, segment: &Arc<str>, part: Part, kept: Kept, query: u64) {
+        let bytes = kept.bytes() + PART_BYTES;
         let mut inner = self.inner.lock();
-        inner.clock += 1;
-        inner.clock >= inner.too_large_until
-    }
-
-    /// Remembers that what a question needs is too large.
-    pub(crate) fn was_too_large(&self) {
-        let mut inner = self.inner.lock();
-        inner.too_large_until = inner.clock + RETRY_AFTER;
-    }
-
-    /// Keeps a part if there is room, older ones given up for it.
-    pub(crate) fn put(&self, segment: &Arc<str>, metric: i64, runs: &Arc<Runs>) {
-        let bytes = runs.bytes() + PART_BYTES;
-        let mut inner = self.inner.lock();
-        if inner.reservation.bytes() + bytes > self.bytes_max {
-            let excess = inner.reservation.bytes() + bytes - self.bytes_max;
-            inner.free(excess.saturating_add(self.bytes_max / FREED_PART));
+        let excess = (inner.reservation.bytes() + bytes).saturating_sub(self.bytes_max);
+        if excess > 0 && inner.full_for < query {
+            let wanted = excess.saturating_add(self.bytes_max / FREED_PART);
+            if inner.free(wanted, query) < wanted {
+                inner.full_for = query;
+            }
         }
         let fits = inner.reservation.bytes() + bytes <= self.bytes_max;
         if !fits || inner.reservation.grow(bytes).is_err() {
             return;
         }
-        let part = Part { runs: Arc::clone(runs), bytes, used: inner.clock };
-        let replaced = inner.segments.entry(Arc::clone(segment)).or_default().insert(metric, part);
+        let entry = Entry { kept, bytes, used: query };
+        let replaced = inner.segments.entry(Arc::clone(segment)).or_default().insert(part, entry);
         if let Some(replaced) = replaced {
             inner.reservation.shrink(replaced.bytes);
         }
@@ -119,20 +142,22 @@ impl SampleCache {
 }
 
 impl Inner {
-    /// Gives up parts, the longest unused first, until so many bytes are free or none is left.
-    fn free(&mut self, bytes: usize) {
+    /// Gives up parts that were last used before a query, the longest unused first, until so many
+    /// bytes are free or none is left; the bytes that are.
+    fn free(&mut self, bytes: usize, before: u64) -> usize {
         let parts = self.segments.iter().flat_map(|(segment, parts)| {
-            parts.iter().map(|(metric, part)| (part.used, part.bytes, Arc::clone(segment), *metric))
+            let old = parts.iter().filter(|(_, entry)| entry.used < before);
+            old.map(|(part, entry)| (entry.used, Arc::clone(segment), *part, entry.bytes))
         });
-        let mut parts: Vec<(u64, usize, Arc<str>, i64)> = parts.collect();
+        let mut parts: Vec<(u64, Arc<str>, Part, usize)> = parts.collect();
         parts.sort_unstable();
         let mut freed = 0;
-        for (_, part_bytes, segment, metric) in parts {
+        for (_, segment, part, part_bytes) in parts {
             if freed >= bytes {
                 break;
             }
             if let Some(others) = self.segments.get_mut(&segment) {
-                others.remove(&metric);
+                others.remove(&part);
                 if others.is_empty() {
                     self.segments.remove(&segment);
                 }
@@ -140,11 +165,12 @@ impl Inner {
             freed += part_bytes;
         }
         self.reservation.shrink(freed);
+        freed
     }
 }
 
 impl Reclaim for SampleCache {
     fn reclaim(&self, bytes: usize) {
-        self.inner.lock().free(bytes);
+        self.inner.lock().free(bytes, u64::MAX);
     }
 }

@@ -1,4 +1,4 @@
-//! `Runs`: the samples of one metric in one segment, packed.
+//! `Runs`: the samples of a block, which is some pages of a segment, packed.
 //!
 //! ```text
 //!  Run       series 7, 240 rows, first time, every 15 s  ─┐ or a list of distances to the first
@@ -6,12 +6,12 @@
 //!  value     = (1200 + narrow[i]) / 10^2                    the division that the row stands for
 //! ```
 
-use crate::operators::{Scratch, power_of_ten};
+use crate::operators::{Scratch, SeriesKey, power_of_ten};
 
 /// Rows of one series.
 #[derive(Clone, Debug)]
 struct Run {
-    series: i64,
+    key: SeriesKey,
     rows: u32,
     /// Milliseconds.
     first_ms: i64,
@@ -35,10 +35,10 @@ enum Values {
     Full { at: u32 },
 }
 
-/// The samples of every series of one metric in one segment.
+/// The samples of a block.
 #[derive(Debug, Default)]
 pub(crate) struct Runs {
-    /// In order of series.
+    /// In order of keys.
     runs: Vec<Run>,
     distances: Vec<u32>,
     narrow: Vec<u16>,
@@ -67,15 +67,48 @@ impl Runs {
     }
 
     /// Adds the samples of the next series; false if there is no room for so many.
-    pub(super) fn push(&mut self, series: i64, times: &[i64], values: Given<'_>) -> bool {
+    pub(super) fn push(&mut self, key: SeriesKey, times: &[i64], values: Given<'_>) -> bool {
         let Some(first_ms) = times.first().copied() else { return true };
         let (Ok(rows), Some(times), Some(values)) =
             (u32::try_from(times.len()), self.pack_times(times), self.pack(values))
         else {
             return false;
         };
-        self.runs.push(Run { series, rows, first_ms, times, values });
+        self.runs.push(Run { key, rows, first_ms, times, values });
         true
+    }
+
+    /// How many series there are; one is counted again where it goes on after a gap in rows.
+    pub(super) fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// The first place from `at` on whose key is not below `key`: doubling steps, then halving, so
+    /// that neighbours are near and far ones cost their logarithm.
+    pub(super) fn seek(&self, mut at: usize, key: SeriesKey) -> usize {
+        let mut step = 1;
+        while at + step < self.runs.len() && self.runs[at + step].key < key {
+            at += step;
+            step *= 2;
+        }
+        let reach = (at + step).min(self.runs.len());
+        at + self.runs[at..reach].partition_point(|run| run.key < key)
+    }
+
+    /// Adds the samples of the series at a place from the first to the last millisecond of
+    /// `range_ms`, if it is `key`; whether it is.
+    pub(super) fn take(
+        &self,
+        at: usize,
+        key: SeriesKey,
+        range_ms: (i64, i64),
+        scratch: &mut Scratch,
+    ) -> bool {
+        let run = self.runs.get(at).filter(|run| run.key == key);
+        if let Some(run) = run {
+            self.read(run, range_ms, scratch);
+        }
+        run.is_some()
     }
 
     fn pack_times(&mut self, times: &[i64]) -> Option<Times> {
@@ -191,38 +224,4 @@ pub(super) enum Given<'a> {
     Numbers(&'a [f64]),
     /// Mantissas over one power of ten.
     Decimals(&'a [i64], i32),
-}
-
-/// A place in runs that only moves forward.
-#[derive(Clone, Debug)]
-pub(crate) struct Cursor<'a> {
-    runs: &'a Runs,
-    at: usize,
-}
-
-impl<'a> Cursor<'a> {
-    /// Before the first series.
-    pub(crate) fn new(runs: &'a Runs) -> Self {
-        Self { runs, at: 0 }
-    }
-
-    /// Adds the samples of a series, which must not come before those asked for already, from the
-    /// first to the last millisecond of `range_ms`.
-    pub(crate) fn take(&mut self, series: i64, range_ms: (i64, i64), scratch: &mut Scratch) {
-        let runs = &self.runs.runs;
-        let mut step = 1;
-        // Doubling steps, then halving: neighbours are near, and far ones cost their logarithm.
-        while self.at + step < runs.len() && runs[self.at + step].series < series {
-            self.at += step;
-            step *= 2;
-        }
-        let reach = (self.at + step).min(runs.len());
-        self.at += runs[self.at..reach].partition_point(|run| run.series < series);
-        while let Some(run) = runs.get(self.at)
-            && run.series == series
-        {
-            self.runs.read(run, range_ms, scratch);
-            self.at += 1;
-        }
-    }
 }

@@ -17,4 +17,4 @@ mod scan;
 
 pub(crate) use attributes::{Attributes, Condition, Key};
 pub(crate) use memtable::filter_batches;
-pub(crate) use scan::{LAKE_URL, ScanRequest, open_segments, scan, union};
+pub(crate) use scan::{LAKE_URL, ScanRequest, scan, union};

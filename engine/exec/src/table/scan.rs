@@ -102,17 +102,6 @@ pub(crate) fn scan(
     Ok(Scanned { segments, memtable })
 }
 
-/// Opens given segments, one partition each, in their order, whatever the request's range.
-pub(crate) fn open_segments(
-    request: &ScanRequest<'_>,
-    segments: Vec<Arc<Segment>>,
-    (runtime, stats): (&RuntimeEnv, &QueryStats),
-) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
-    let layout = request.snapshot.layout(request.table);
-    let reading = Reading { segments, way: Way::default() };
-    open(request, &layout, &reading, &request.projection, (runtime, stats))
-}
-
 /// Segments and memtable as one plan, in no particular order.
 pub(crate) fn union(scanned: Scanned) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
     match scanned.segments {
