@@ -21,6 +21,11 @@ impl Sum {
         self
     }
 
+    /// How far another sum lies above this one.
+    pub(crate) fn distance(&self, other: Self) -> f64 {
+        (other.sum - self.sum) + (other.lost - self.lost)
+    }
+
     /// The sum divided by a number of values, as [`Mean`] does it.
     pub(crate) fn mean(&self, count: f64) -> f64 {
         self.sum / count + self.lost / count
@@ -131,5 +136,49 @@ impl Moments {
     /// Population variance; `None` without values.
     pub(crate) fn variance(&self) -> Option<f64> {
         (self.count > 0.0).then(|| (self.squares + self.squares_lost) / self.count)
+    }
+}
+
+/// Count, means, and sums of squares and products of distances to the means, of pairs: what a
+/// least-squares line needs. Compensated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Joint {
+    count: f64,
+    x: Sum,
+    y: Sum,
+    xx: Sum,
+    xy: Sum,
+}
+
+impl Joint {
+    /// One pair.
+    pub(crate) fn of(x: f64, y: f64) -> Self {
+        let zero = Sum::default();
+        Self { count: 1.0, x: Sum::of(x), y: Sum::of(y), xx: zero, xy: zero }
+    }
+
+    /// These and other pairs (Chan, Golub, LeVeque).
+    pub(crate) fn join(mut self, next: Self) -> Self {
+        let count = self.count + next.count;
+        let dx = self.x.distance(next.x);
+        let dy = self.y.distance(next.y);
+        let (part, weight) = (next.count / count, self.count * next.count / count);
+        self.x.add(dx * part);
+        self.y.add(dy * part);
+        self.xx = self.xx.join(next.xx);
+        self.xx.add(dx * dx * weight);
+        self.xy = self.xy.join(next.xy);
+        self.xy.add(dx * dy * weight);
+        Self { count, ..self }
+    }
+
+    /// Slope of the line; not a number if all pairs have one x.
+    pub(crate) fn slope(&self) -> f64 {
+        self.xy.total() / self.xx.total()
+    }
+
+    /// Value of the line at `x`.
+    pub(crate) fn value(&self, x: f64) -> f64 {
+        self.y.total() + self.slope() * self.x.distance(Sum::of(x))
     }
 }

@@ -64,3 +64,57 @@ impl Ranked {
         self.ordered[node]
     }
 }
+
+/// Distances of a window's values to a number, in order, without sorting them: those of the values
+/// below it ascend to the left, those of the others to the right.
+pub(super) struct Distances<'a> {
+    window: &'a Ranked,
+    from: f64,
+    /// Values below.
+    below: usize,
+    /// All values; none is NaN.
+    count: usize,
+}
+
+impl<'a> Distances<'a> {
+    /// Distances of the `count` values of a window.
+    pub(super) fn new(window: &'a Ranked, from: f64, count: usize) -> Self {
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = low.midpoint(high);
+            if window.get(middle) < from {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Self { window, from, below: low, count }
+    }
+
+    fn of(&self, rank: usize) -> f64 {
+        (self.window.get(rank) - self.from).abs()
+    }
+
+    /// The distance of a rank, from 0; there must be so many.
+    pub(super) fn get(&self, rank: usize) -> f64 {
+        let above = self.count - self.below;
+        let left = |at: usize| self.of(self.below - 1 - at);
+        let right = |at: usize| self.of(self.below + at);
+        // How many of those of smaller rank lie to the left.
+        let (mut low, mut high) = (rank.saturating_sub(above), rank.min(self.below));
+        while low < high {
+            let middle = low.midpoint(high);
+            if left(middle) < right(rank - middle - 1) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let at_right = rank - low;
+        match (low < self.below, at_right < above) {
+            (true, true) => left(low).min(right(at_right)),
+            (true, false) => left(low),
+            _ => right(at_right),
+        }
+    }
+}

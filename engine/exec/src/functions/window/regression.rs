@@ -1,16 +1,13 @@
 //! Functions that fit a line or a smoothed trend to a window.
 
+use super::sliding::{Counts, DIRECT_SAMPLES_MAX, Part, slide};
 use super::{Output, Samples, Windows};
-use crate::functions::compensated::Sum;
+use crate::functions::compensated::{Joint, Sum};
 
 /// Slope per second of the least-squares line; needs two samples.
 pub(super) fn deriv(samples: Samples<'_>, windows: &Windows, output: &mut Output<'_>) {
-    windows.for_each(samples.times, |k, lo, hi, _| {
-        if hi >= lo + 2 {
-            let (slope, _) = line(samples, windows, lo, hi, samples.times[lo]);
-            output.set(k, Some(slope));
-        }
-    });
+    let origin = |_, lo: usize| samples.times[lo];
+    lines(samples, windows, origin, |k, (slope, _)| output.set(k, Some(slope)));
 }
 
 /// Value of the least-squares line `ahead` seconds after the step; needs two samples.
@@ -22,12 +19,59 @@ pub(super) fn predict(
     windows: &Windows,
     output: &mut Output<'_>,
 ) {
-    windows.for_each(samples.times, |k, lo, hi, _| {
-        if hi >= lo + 2 {
-            let (slope, intercept) = line(samples, windows, lo, hi, windows.eval(k));
-            output.set(k, Some(slope * ahead + intercept));
-        }
+    let origin = |k, _| windows.eval(k);
+    lines(samples, windows, origin, |k, (slope, intercept)| {
+        output.set(k, Some(slope * ahead + intercept));
     });
+}
+
+/// Calls `each` with slope and value at `origin(k, lo)` of the least-squares line of every window
+/// of two samples or more.
+///
+/// Long windows that overlap are put together from parts. Their lines differ from those that are
+/// fitted to a window by itself by the rounding of the joined moments, which are compensated: some
+/// units in the last place of the greatest distances of times and of values to their means.
+fn lines(
+    samples: Samples<'_>,
+    windows: &Windows,
+    origin: impl Fn(usize, usize) -> i64,
+    mut each: impl FnMut(usize, (f64, f64)),
+) {
+    let values = samples.values;
+    let alone = |k, lo, hi| line(samples, windows, lo, hi, origin(k, lo));
+    if !windows.overlap_much() {
+        return windows.for_each(samples.times, |k, lo, hi, _| {
+            if hi >= lo + 2 {
+                each(k, alone(k, lo, hi));
+            }
+        });
+    }
+    let odd = Counts::new(values.len(), |at| !values[at].is_finite());
+    let changes = Counts::new(values.len(), |at| at > 0 && values[at] != values[at - 1]);
+    slide(samples, windows, DIRECT_SAMPLES_MAX, |k, lo, hi, joint: Option<Joint>| {
+        if hi < lo + 2 {
+            return;
+        }
+        let is_plain = odd.within(lo, hi) == 0 && changes.within(lo + 1, hi) > 0;
+        let fitted = joint.filter(|_| is_plain).map(|joint| {
+            let slope = joint.slope();
+            let distance = (origin(k, lo) - samples.times[0]) as f64;
+            (slope * windows.units_per_second, joint.value(distance))
+        });
+        let is_finite = |fit: &(f64, f64)| fit.0.is_finite() && fit.1.is_finite();
+        each(k, fitted.filter(is_finite).unwrap_or_else(|| alone(k, lo, hi)));
+    });
+}
+
+impl Part for Joint {
+    fn of(samples: Samples<'_>, at: usize) -> Self {
+        // Distances to the first sample are exact.
+        Self::of((samples.times[at] - samples.times[0]) as f64, samples.values[at])
+    }
+
+    fn join(self, next: Self, _: Samples<'_>) -> Self {
+        self.join(next)
+    }
 }
 
 /// Slope and value at `origin` of the least-squares line.
@@ -55,6 +99,10 @@ fn line(samples: Samples<'_>, windows: &Windows, lo: usize, hi: usize, origin: i
 }
 
 /// Holt's double exponential smoothing; needs two samples.
+///
+/// Each window begins anew with its first two samples, and what follows is rounded at every one of
+/// them: parts of windows could be joined as linear maps, but with other bits, and of a trend that
+/// is hardly smoothed with other digits. So this costs the samples of every window.
 pub(super) fn smooth(
     smoothing: f64,
     trend: f64,

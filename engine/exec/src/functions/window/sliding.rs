@@ -21,9 +21,9 @@ pub(super) const DIRECT_SAMPLES_MAX: usize = 32;
 /// A part of a window: joining is associative, but for rounding.
 pub(super) trait Part: Copy {
     /// The part that is one sample.
-    fn of(values: &[f64], at: usize) -> Self;
+    fn of(samples: Samples<'_>, at: usize) -> Self;
     /// The part that is `self` followed by `next`.
-    fn join(self, next: Self, values: &[f64]) -> Self;
+    fn join(self, next: Self, samples: Samples<'_>) -> Self;
 }
 
 /// Calls `each(k, lo, hi, part)` for every window, in order; the part is absent for empty ones and
@@ -34,7 +34,6 @@ pub(super) fn slide<P: Part>(
     direct_max: usize,
     mut each: impl FnMut(usize, usize, usize, Option<P>),
 ) {
-    let values = samples.values;
     let mut suffixes: Vec<P> = Vec::new();
     let (mut middle, mut end) = (0, 0);
     let mut prefix: Option<P> = None;
@@ -46,42 +45,42 @@ pub(super) fn slide<P: Part>(
             suffixes.clear();
             let mut suffix: Option<P> = None;
             for at in (lo..hi).rev() {
-                let one = P::of(values, at);
-                let longer = suffix.map_or(one, |rest| one.join(rest, values));
+                let one = P::of(samples, at);
+                let longer = suffix.map_or(one, |rest| one.join(rest, samples));
                 suffixes.push(longer);
                 suffix = Some(longer);
             }
             (middle, end, prefix) = (hi, hi, None);
         }
         for at in end..hi {
-            let one = P::of(values, at);
-            prefix = Some(prefix.map_or(one, |before| before.join(one, values)));
+            let one = P::of(samples, at);
+            prefix = Some(prefix.map_or(one, |before| before.join(one, samples)));
         }
         end = hi;
         let suffix = suffixes[middle - lo - 1];
-        let whole = prefix.map_or(suffix, |rest| suffix.join(rest, values));
+        let whole = prefix.map_or(suffix, |rest| suffix.join(rest, samples));
         each(k, lo, hi, Some(whole));
     });
 }
 
 impl Part for Sum {
-    fn of(values: &[f64], at: usize) -> Self {
-        Self::of(values[at])
+    fn of(samples: Samples<'_>, at: usize) -> Self {
+        Self::of(samples.values[at])
     }
 
-    fn join(self, next: Self, _: &[f64]) -> Self {
+    fn join(self, next: Self, _: Samples<'_>) -> Self {
         self.join(next)
     }
 }
 
 impl Part for Moments {
-    fn of(values: &[f64], at: usize) -> Self {
+    fn of(samples: Samples<'_>, at: usize) -> Self {
         let mut moments = Self::default();
-        moments.add(values[at]);
+        moments.add(samples.values[at]);
         moments
     }
 
-    fn join(self, next: Self, _: &[f64]) -> Self {
+    fn join(self, next: Self, _: Samples<'_>) -> Self {
         self.join(next)
     }
 }
@@ -92,12 +91,12 @@ impl Part for Moments {
 pub(super) struct Least(pub(super) usize);
 
 impl Part for Least {
-    fn of(_: &[f64], at: usize) -> Self {
+    fn of(_: Samples<'_>, at: usize) -> Self {
         Self(at)
     }
 
-    fn join(self, next: Self, values: &[f64]) -> Self {
-        let (value, other) = (values[self.0], values[next.0]);
+    fn join(self, next: Self, samples: Samples<'_>) -> Self {
+        let (value, other) = (samples.values[self.0], samples.values[next.0]);
         if other < value || value.is_nan() { next } else { self }
     }
 }
@@ -107,12 +106,12 @@ impl Part for Least {
 pub(super) struct Greatest(pub(super) usize);
 
 impl Part for Greatest {
-    fn of(_: &[f64], at: usize) -> Self {
+    fn of(_: Samples<'_>, at: usize) -> Self {
         Self(at)
     }
 
-    fn join(self, next: Self, values: &[f64]) -> Self {
-        let (value, other) = (values[self.0], values[next.0]);
+    fn join(self, next: Self, samples: Samples<'_>) -> Self {
+        let (value, other) = (samples.values[self.0], samples.values[next.0]);
         if other > value || value.is_nan() { next } else { self }
     }
 }

@@ -1,7 +1,7 @@
 //! Functions of a window's values alone.
 
-use super::ranked::Ranked;
-use super::sliding::{Greatest, Least, folded, slide};
+use super::ranked::{Distances, Ranked};
+use super::sliding::{Counts, DIRECT_SAMPLES_MAX, Greatest, Least, folded, slide};
 use super::{Output, Samples, Windows};
 use crate::functions::compensated::{Mean, Moments, Sum};
 use crate::functions::quantile as rank;
@@ -108,22 +108,40 @@ pub(super) fn quantile(phi: f64, samples: Samples<'_>, windows: &Windows, output
     });
 }
 
-/// Median of the distances to the median.
+/// Median of the distances to the median: like [`quantile`], windows that overlap much share one
+/// ordered set, and the distances need not be ordered, since those to either side of the median
+/// are.
 pub(super) fn mad(samples: Samples<'_>, windows: &Windows, output: &mut Output<'_>) {
+    let odd = Counts::new(samples.values.len(), |at| !samples.values[at].is_finite());
+    let mut ranked = windows.overlap_much().then(|| Ranked::new(samples.values));
     let mut scratch = Vec::new();
     windows.for_each(samples.times, |k, lo, hi, _| {
         if lo == hi {
             return;
         }
+        let is_long = hi - lo > DIRECT_SAMPLES_MAX && odd.within(lo, hi) == 0;
+        let value = match &mut ranked {
+            Some(ranked) if is_long => {
+                ranked.move_to(lo, hi);
+                let median = rank::between(0.5, hi - lo, |at| ranked.get(at));
+                let distances = Distances::new(ranked, median, hi - lo);
+                let distance = |at| distances.get(at);
+                median.is_finite().then(|| rank::between(0.5, hi - lo, distance))
+            }
+            _ => None,
+        };
         let window = &samples.values[lo..hi];
-        if window.iter().any(|value| value.is_nan()) {
-            output.set(k, Some(f64::NAN));
-            return;
-        }
-        scratch.clear();
-        scratch.extend_from_slice(window);
-        let median = rank::quantile(0.5, &mut scratch);
-        scratch.iter_mut().for_each(|value| *value = (*value - median).abs());
-        output.set(k, Some(rank::quantile(0.5, &mut scratch)));
+        output.set(k, Some(value.unwrap_or_else(|| mad_of(window, &mut scratch))));
     });
+}
+
+fn mad_of(window: &[f64], scratch: &mut Vec<f64>) -> f64 {
+    if window.iter().any(|value| value.is_nan()) {
+        return f64::NAN;
+    }
+    scratch.clear();
+    scratch.extend_from_slice(window);
+    let median = rank::quantile(0.5, scratch);
+    scratch.iter_mut().for_each(|value| *value = (*value - median).abs());
+    rank::quantile(0.5, scratch)
 }
