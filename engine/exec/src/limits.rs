@@ -17,8 +17,8 @@ pub struct Limits {
     /// Samples one query may read. Default 50 million, as in Prometheus.
     pub samples_max: usize,
     /// Memory that decoded samples of metrics may hold for the next query, of what the memory
-    /// budget leaves to caches, in bytes: about 3 a sample. More answers more queries without
-    /// decoding again; 0 decodes every time. Default 512 MiB.
+    /// budget leaves to caches, in bytes: about 2 a sample. More answers more queries without
+    /// decoding again; 0 decodes every time. Default 256 MiB.
     pub samples_cache_bytes_max: usize,
     /// Series one selector may select. Default 1 million.
     pub series_max: usize,
@@ -43,7 +43,7 @@ impl Default for Limits {
             spill_dir: None,
             spill_bytes_max: 8 << 30,
             samples_max: 50_000_000,
-            samples_cache_bytes_max: 512 << 20,
+            samples_cache_bytes_max: 256 << 20,
             series_max: 1_000_000,
             steps_max: 11_000,
             timeout: Duration::from_secs(120),

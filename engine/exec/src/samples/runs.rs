@@ -2,14 +2,17 @@
 //!
 //! ```text
 //!  Run       series 7, 240 rows, first time, every 15 s  ─┐ or a list of distances to the first
-//!            narrow[96..336] above 1200, by 10^-2        ─┴ or wide, or floats
-//!  value     = (1200 + narrow[i]) / 10^2                    the division that the row stands for
+//!            four chunks, by 10^-2                       ─┴ or floats
+//!  Chunk     64 rows above 1200, one byte each
+//!  value     = (1200 + above) / 10^2                        the division that the row stands for
 //! ```
+//!
+//! Chunks are short, so that a counter needs no more bytes than it moves in a quarter of an hour.
 
 use crate::operators::{Scratch, SeriesKey, power_of_ten};
 
 /// Rows of one series.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Run {
     key: SeriesKey,
     rows: u32,
@@ -27,12 +30,27 @@ enum Times {
     Listed(u32),
 }
 
-/// Where values are, and what a packed integer is added to before it is divided.
+/// Where values are.
 #[derive(Clone, Copy, Debug)]
 enum Values {
-    Narrow { at: u32, least: i64, exponent: i32 },
-    Wide { at: u32, least: i64, exponent: i32 },
+    /// From here in `chunks`, and the power of ten that divides them.
+    Packed { chunk: u32, exponent: i32 },
+    /// From here in `full`.
     Full { at: u32 },
+}
+
+/// Rows of a chunk, but for the last one of a run.
+const CHUNK_ROWS: usize = 64;
+
+/// Integers of some rows.
+#[derive(Clone, Copy, Debug)]
+struct Chunk {
+    /// What is added to each.
+    least: i64,
+    /// Where they are in `packed`.
+    at: u32,
+    /// Bytes of each: 0, 1, 2 or 4.
+    width: u8,
 }
 
 /// The samples of a block.
@@ -41,8 +59,8 @@ pub(crate) struct Runs {
     /// In order of keys.
     runs: Vec<Run>,
     distances: Vec<u32>,
-    narrow: Vec<u16>,
-    wide: Vec<u32>,
+    chunks: Vec<Chunk>,
+    packed: Vec<u8>,
     full: Vec<f64>,
 }
 
@@ -52,18 +70,21 @@ impl Runs {
         size_of::<Self>()
             + self.runs.capacity() * size_of::<Run>()
             + self.distances.capacity() * size_of::<u32>()
-            + self.narrow.capacity() * size_of::<u16>()
-            + self.wide.capacity() * size_of::<u32>()
+            + self.chunks.capacity() * size_of::<Chunk>()
+            + self.packed.capacity()
             + self.full.capacity() * size_of::<f64>()
     }
 
-    /// Gives back what was allocated in advance.
-    pub(super) fn shrink(&mut self) {
-        self.runs.shrink_to_fit();
-        self.distances.shrink_to_fit();
-        self.narrow.shrink_to_fit();
-        self.wide.shrink_to_fit();
-        self.full.shrink_to_fit();
+    /// What was packed, in no more memory than it needs; what is left is empty and can be used
+    /// again without growing anew, which costs the kernel fresh pages.
+    pub(super) fn take_packed(&mut self) -> Self {
+        Self {
+            runs: taken(&mut self.runs),
+            distances: taken(&mut self.distances),
+            chunks: taken(&mut self.chunks),
+            packed: taken(&mut self.packed),
+            full: taken(&mut self.full),
+        }
     }
 
     /// Adds the samples of the next series; false if there is no room for so many.
@@ -125,35 +146,60 @@ impl Runs {
     }
 
     fn pack(&mut self, values: Given<'_>) -> Option<Values> {
+        let at = u32::try_from(self.full.len()).ok()?;
         let (mantissas, exponent) = match values {
             Given::Numbers(numbers) => {
-                let at = u32::try_from(self.full.len()).ok()?;
                 self.full.extend_from_slice(numbers);
                 return Some(Values::Full { at });
             }
             Given::Decimals(mantissas, exponent) => (mantissas, exponent),
         };
-        let least = mantissas.iter().copied().min().unwrap_or(0);
-        let span = mantissas.iter().copied().max().unwrap_or(0).checked_sub(least);
-        let above = |mantissa: &i64| (mantissa - least).unsigned_abs();
-        match span {
-            Some(span) if span <= i64::from(u16::MAX) => {
-                let at = u32::try_from(self.narrow.len()).ok()?;
-                self.narrow.extend(mantissas.iter().map(|mantissa| above(mantissa) as u16));
-                Some(Values::Narrow { at, least, exponent })
+        let (chunks, packed) = (self.chunks.len(), self.packed.len());
+        if mantissas.chunks(CHUNK_ROWS).all(|chunk| self.pack_chunk(chunk).is_some()) {
+            return Some(Values::Packed { chunk: u32::try_from(chunks).ok()?, exponent });
+        }
+        self.chunks.truncate(chunks);
+        self.packed.truncate(packed);
+        let divisor = power_of_ten(exponent);
+        self.full.extend(mantissas.iter().map(|mantissa| *mantissa as f64 / divisor));
+        Some(Values::Full { at })
+    }
+
+    /// Adds a chunk; `None` if its integers are too far apart.
+    fn pack_chunk(&mut self, mantissas: &[i64]) -> Option<()> {
+        let first = *mantissas.first()?;
+        let ends = |(least, greatest): (i64, i64), mantissa: &i64| {
+            (least.min(*mantissa), greatest.max(*mantissa))
+        };
+        let (least, greatest) = mantissas.iter().fold((first, first), ends);
+        let span = u32::try_from(greatest.checked_sub(least)?).ok()?;
+        let above = |mantissa: &i64| (mantissa - least) as u32;
+        let at = self.packed.len();
+        let width = match span {
+            0 => 0,
+            1..=0xff => {
+                self.packed.extend(mantissas.iter().map(|mantissa| above(mantissa) as u8));
+                1
             }
-            Some(span) if span <= i64::from(u32::MAX) => {
-                let at = u32::try_from(self.wide.len()).ok()?;
-                self.wide.extend(mantissas.iter().map(|mantissa| above(mantissa) as u32));
-                Some(Values::Wide { at, least, exponent })
+            0x100..=0xffff => {
+                self.packed.resize(at + 2 * mantissas.len(), 0);
+                let (places, _) = self.packed[at..].as_chunks_mut::<2>();
+                for (place, mantissa) in places.iter_mut().zip(mantissas) {
+                    *place = (above(mantissa) as u16).to_le_bytes();
+                }
+                2
             }
             _ => {
-                let at = u32::try_from(self.full.len()).ok()?;
-                let divisor = power_of_ten(exponent);
-                self.full.extend(mantissas.iter().map(|mantissa| *mantissa as f64 / divisor));
-                Some(Values::Full { at })
+                self.packed.resize(at + 4 * mantissas.len(), 0);
+                let (places, _) = self.packed[at..].as_chunks_mut::<4>();
+                for (place, mantissa) in places.iter_mut().zip(mantissas) {
+                    *place = above(mantissa).to_le_bytes();
+                }
+                4
             }
-        }
+        };
+        self.chunks.push(Chunk { least, at: u32::try_from(at).ok()?, width });
+        Some(())
     }
 
     /// Adds the samples of a run from `start_ms` to `end_ms`, both inclusive.
@@ -191,29 +237,50 @@ impl Runs {
     }
 
     fn read_values(&self, values: Values, lo: usize, hi: usize, to: &mut Vec<f64>) {
-        match values {
-            Values::Narrow { at, least, exponent } => {
-                let packed = &self.narrow[at as usize + lo..at as usize + hi];
-                unpack(packed.iter().map(|above| i64::from(*above)), least, exponent, to);
-            }
-            Values::Wide { at, least, exponent } => {
-                let packed = &self.wide[at as usize + lo..at as usize + hi];
-                unpack(packed.iter().map(|above| i64::from(*above)), least, exponent, to);
-            }
+        let (first, exponent) = match values {
+            Values::Packed { chunk, exponent } => (chunk as usize, exponent),
             Values::Full { at } => {
                 to.extend_from_slice(&self.full[at as usize + lo..at as usize + hi]);
+                return;
+            }
+        };
+        // Dividing by one changes nothing and is the commonest case.
+        let divisor = (exponent != 0).then(|| power_of_ten(exponent));
+        for at in lo / CHUNK_ROWS..hi.div_ceil(CHUNK_ROWS) {
+            let begin = at * CHUNK_ROWS;
+            let rows = lo.max(begin) - begin..hi.min(begin + CHUNK_ROWS) - begin;
+            let chunk = &self.chunks[first + at];
+            let width = usize::from(chunk.width);
+            let start = chunk.at as usize;
+            let packed = &self.packed[start + width * rows.start..start + width * rows.end];
+            match width {
+                0 => unpack(rows.map(|_| 0), chunk.least, divisor, to),
+                1 => unpack(packed.iter().map(|above| i64::from(*above)), chunk.least, divisor, to),
+                2 => {
+                    let above = packed.as_chunks::<2>().0.iter();
+                    let above = above.map(|above| i64::from(u16::from_le_bytes(*above)));
+                    unpack(above, chunk.least, divisor, to);
+                }
+                _ => {
+                    let above = packed.as_chunks::<4>().0.iter();
+                    let above = above.map(|above| i64::from(u32::from_le_bytes(*above)));
+                    unpack(above, chunk.least, divisor, to);
+                }
             }
         }
     }
 }
 
-fn unpack(packed: impl Iterator<Item = i64>, least: i64, exponent: i32, to: &mut Vec<f64>) {
-    if exponent == 0 {
-        // Dividing by one changes nothing and is the commonest case.
-        to.extend(packed.map(|above| (least + above) as f64));
-    } else {
-        let divisor = power_of_ten(exponent);
-        to.extend(packed.map(|above| (least + above) as f64 / divisor));
+fn taken<T: Copy>(from: &mut Vec<T>) -> Vec<T> {
+    let exact = from.as_slice().to_vec();
+    from.clear();
+    exact
+}
+
+fn unpack(packed: impl Iterator<Item = i64>, least: i64, divisor: Option<f64>, to: &mut Vec<f64>) {
+    match divisor {
+        None => to.extend(packed.map(|above| (least + above) as f64)),
+        Some(divisor) => to.extend(packed.map(|above| (least + above) as f64 / divisor)),
     }
 }
 

@@ -23,7 +23,7 @@ use schemas::tables::columns;
 use storage::Segment;
 
 use super::directory::Directory;
-use super::pages::{ABSENT, Column, Fetched, Run};
+use super::pages::{ABSENT, Column, Fetched, PageBuffers, Run};
 use super::runs::{Given, Runs};
 use crate::error::from_datafusion;
 use crate::operators::{SeriesKey, power_of_ten};
@@ -114,9 +114,10 @@ impl Open {
         let places = [position(of_group, names[0])?, position(of_group, names[1])?];
         let fetched = self.fetch(group, &places, std::slice::from_ref(&all)).await?;
         let mut found: [Vec<Run>; 2] = Default::default();
+        let mut pages = PageBuffers::default();
         for (place, runs) in places.into_iter().zip(&mut found) {
             let mut column = self.column(group, place, &fetched)?;
-            column.runs(all.clone(), runs).map_err(from_parquet)?;
+            column.runs(all.clone(), &mut pages, runs).map_err(from_parquet)?;
         }
         let main = Filled::of(of_group)?;
         let main = main.mantissas.map_or(main.values, |places| Some(places[0]));
@@ -157,7 +158,6 @@ impl Open {
             values: filled.values.map(column).transpose()?,
             mantissas,
             exponents,
-            buffers: Buffers::default(),
         })
     }
 
@@ -247,37 +247,42 @@ pub(super) struct Blocks {
     values: Option<Column>,
     mantissas: Option<Column>,
     exponents: Option<Column>,
-    buffers: Buffers,
 }
 
+/// What blocks are decoded in, one after the other.
 #[derive(Default)]
-struct Buffers {
+pub(super) struct Buffers {
     times: Vec<i64>,
     values: Vec<i64>,
     mantissas: Vec<i64>,
     exponents: Vec<Run>,
     numbers: Vec<f64>,
+    runs: Runs,
+    /// Of the columns of times, values, mantissas and exponents.
+    pages: [PageBuffers; 4],
+}
+
+impl Buffers {
+    /// Memory that they hold, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let numbers = self.times.capacity() + self.values.capacity() + self.mantissas.capacity();
+        let numbers = (numbers + self.numbers.capacity()) * size_of::<i64>();
+        let pages: usize = self.pages.iter().map(PageBuffers::bytes).sum();
+        numbers + self.exponents.capacity() * size_of::<Run>() + self.runs.bytes() + pages
+    }
 }
 
 impl Blocks {
-    /// Memory that it holds, in bytes.
+    /// Memory of what was fetched, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let columns = [&self.values, &self.mantissas, &self.exponents].into_iter().flatten();
-        let columns: usize = columns.map(Column::bytes).sum();
-        let buffers = &self.buffers;
-        let numbers =
-            buffers.times.capacity() + buffers.values.capacity() + buffers.mantissas.capacity();
-        let exponents = buffers.exponents.capacity() * size_of::<Run>();
-        let numbers = (numbers + buffers.numbers.capacity()) * size_of::<i64>();
-        self.fetched_bytes + self.times.bytes() + columns + numbers + exponents
+        self.fetched_bytes
     }
 
     /// Decodes and packs a block, which comes after those decoded before.
-    pub(super) fn decode(&mut self, block: u32) -> Result<Runs, Error> {
+    pub(super) fn decode(&mut self, block: u32, buffers: &mut Buffers) -> Result<Runs, Error> {
         let rows = self.directory.rows(block);
-        self.read(&rows).map_err(from_parquet)?;
-        let mut runs = Runs::default();
-        let Buffers { times, values, mantissas, exponents, numbers } = &mut self.buffers;
+        self.read(&rows, buffers).map_err(from_parquet)?;
+        let Buffers { times, values, mantissas, exponents, numbers, runs, .. } = buffers;
         let mut exponents = exponents.as_slice();
         for (key, of_series) in self.directory.series(rows.clone()) {
             let (from, until) = (of_series.start - rows.start, of_series.end - rows.start);
@@ -308,29 +313,30 @@ impl Blocks {
                 return Err(Error::new(ErrorKind::Internal, message));
             }
         }
-        runs.shrink();
-        Ok(runs)
+        Ok(runs.take_packed())
     }
 
-    fn read(&mut self, rows: &Range<u32>) -> parquet::errors::Result<()> {
-        let buffers = &mut self.buffers;
-        buffers.times.clear();
-        self.times.numbers(rows.clone(), &mut buffers.times)?;
-        let numbers = [
-            (&mut self.values, &mut buffers.values),
-            (&mut self.mantissas, &mut buffers.mantissas),
-        ];
-        for (column, buffer) in numbers {
-            buffer.clear();
+    fn read(&mut self, rows: &Range<u32>, buffers: &mut Buffers) -> parquet::errors::Result<()> {
+        let Buffers { times, values, mantissas, exponents, pages, .. } = buffers;
+        let [of_times, of_values, of_mantissas, of_exponents] = pages;
+        times.clear();
+        self.times.numbers(rows.clone(), of_times, times)?;
+        let numbers =
+            [(&mut self.values, of_values, values), (&mut self.mantissas, of_mantissas, mantissas)];
+        for (column, pages, buffer) in numbers {
             match column {
-                Some(column) => column.numbers(rows.clone(), buffer)?,
+                Some(column) => {
+                    buffer.clear();
+                    column.numbers(rows.clone(), pages, buffer)?;
+                }
                 // Nobody looks at them, but each row has its place.
-                None => buffer.resize(rows.len(), 0),
+                None if buffer.len() < rows.len() => buffer.resize(rows.len(), 0),
+                None => {}
             }
         }
-        buffers.exponents.clear();
+        exponents.clear();
         match &mut self.exponents {
-            Some(column) => column.runs(rows.clone(), &mut buffers.exponents),
+            Some(column) => column.runs(rows.clone(), of_exponents, exponents),
             None => Ok(()),
         }
     }

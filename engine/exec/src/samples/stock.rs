@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::cache::{Kept, Part};
 use super::directory::Directory;
-use super::segment::{Map, Open, Source};
+use super::segment::{Buffers, Map, Open, Source};
 use super::{Runs, SampleCache};
 use crate::memory::QueryMemory;
 use crate::operators::{Scratch, SeriesKey};
@@ -250,6 +250,7 @@ impl Reading {
         };
         let wanted = &self.shared.wanted;
         let held = self.shared.memory.hold("decoded samples");
+        let mut buffers = Buffers::default();
         for group in from.group..map.metrics.len() {
             if !map.may_hold(group, wanted) {
                 continue;
@@ -278,8 +279,9 @@ impl Reading {
             for (block, kept) in blocks.iter().zip(kept) {
                 let runs = match (kept, &mut fetched) {
                     (None, Some(fetched)) => {
-                        let runs = Arc::new(fetched.decode(*block)?);
-                        held.resize(fetched.bytes() + (BLOCKS_AHEAD + 2) * runs.bytes())?;
+                        let runs = Arc::new(fetched.decode(*block, &mut buffers)?);
+                        let waiting = (BLOCKS_AHEAD + 2) * runs.bytes();
+                        held.resize(fetched.bytes() + buffers.bytes() + waiting)?;
                         let kept = Kept::Runs(Arc::clone(&runs));
                         self.keep(Part::Runs(part_of_group, *block), kept);
                         runs

@@ -73,12 +73,24 @@ pub(in super::super) struct Column {
     /// The page that comes next.
     next: usize,
     dictionary: Vec<i64>,
-    /// Rows of the page that was read last.
+    /// Rows of the page that was read last, which is in the buffers.
     rows: Range<usize>,
-    /// Its values, one for each row, or empty.
+}
+
+/// The values of the page of a column that was read last.
+#[derive(Debug, Default)]
+pub(in super::super) struct PageBuffers {
+    /// One for each row, or empty.
     numbers: Vec<i64>,
     /// The same as runs, or empty.
     runs: Vec<Run>,
+}
+
+impl PageBuffers {
+    /// Memory that they hold, in bytes.
+    pub(in super::super) fn bytes(&self) -> usize {
+        self.numbers.capacity() * size_of::<i64>() + self.runs.capacity() * size_of::<Run>()
+    }
 }
 
 impl Column {
@@ -113,33 +125,42 @@ impl Column {
             next: 0,
             dictionary,
             rows: 0..0,
-            numbers: Vec::new(),
-            runs: Vec::new(),
         })
     }
 
     /// Adds the values of some rows, which must not come before those read already; nulls are 0.
-    /// Numbers are given by their bits.
-    pub(in super::super) fn numbers(&mut self, rows: Range<u32>, to: &mut Vec<i64>) -> Result<()> {
+    /// Numbers are given by their bits. The buffers must be the same ones for all calls, and serve
+    /// no other column before this one is read.
+    pub(in super::super) fn numbers(
+        &mut self,
+        rows: Range<u32>,
+        buffers: &mut PageBuffers,
+        to: &mut Vec<i64>,
+    ) -> Result<()> {
         let (mut row, end) = (rows.start as usize, rows.end as usize);
         while row < end {
-            self.advance(row, Form::Numbers)?;
+            self.advance(row, Form::Numbers, buffers)?;
             let until = end.min(self.rows.end);
             let first = self.rows.start;
-            to.extend_from_slice(&self.numbers[row - first..until - first]);
+            to.extend_from_slice(&buffers.numbers[row - first..until - first]);
             row = until;
         }
         Ok(())
     }
 
     /// Adds the values of some rows, which must not come before those read already, as runs;
-    /// nulls are [`ABSENT`].
-    pub(in super::super) fn runs(&mut self, rows: Range<u32>, to: &mut Vec<Run>) -> Result<()> {
+    /// nulls are [`ABSENT`]. Buffers as for [`Self::numbers`].
+    pub(in super::super) fn runs(
+        &mut self,
+        rows: Range<u32>,
+        buffers: &mut PageBuffers,
+        to: &mut Vec<Run>,
+    ) -> Result<()> {
         let (mut row, end) = (rows.start, rows.end);
         while row < end {
-            self.advance(row as usize, Form::Runs)?;
-            let from = self.runs.partition_point(|run| run.0 <= row);
-            for (until, value) in &self.runs[from..] {
+            self.advance(row as usize, Form::Runs, buffers)?;
+            let from = buffers.runs.partition_point(|run| run.0 <= row);
+            for (until, value) in &buffers.runs[from..] {
                 extend(to, end.min(*until), *value);
                 row = end.min(*until);
                 if row == end {
@@ -150,16 +171,8 @@ impl Column {
         Ok(())
     }
 
-    /// Memory that it holds, in bytes.
-    pub(in super::super) fn bytes(&self) -> usize {
-        self.dictionary.capacity() * size_of::<i64>()
-            + self.numbers.capacity() * size_of::<i64>()
-            + self.runs.capacity() * size_of::<Run>()
-            + self.starts.capacity() * size_of::<u32>()
-    }
-
     /// Reads pages until the one that holds a row.
-    fn advance(&mut self, row: usize, form: Form) -> Result<()> {
+    fn advance(&mut self, row: usize, form: Form, buffers: &mut PageBuffers) -> Result<()> {
         while row >= self.rows.end {
             let bounds = self.starts.get(self.next..self.next + 2).ok_or_else(malformed)?;
             let rows = bounds[0] as usize..bounds[1] as usize;
@@ -170,29 +183,31 @@ impl Column {
             }
             let page = self.reader.get_next_page()?.ok_or_else(malformed)?;
             self.rows = rows;
-            self.decode(&page, form)?;
+            self.decode(&page, form, buffers)?;
         }
         if row < self.rows.start { Err(malformed()) } else { Ok(()) }
     }
 
-    fn decode(&mut self, page: &Page, form: Form) -> Result<()> {
-        self.numbers.clear();
-        self.runs.clear();
+    fn decode(&self, page: &Page, form: Form, buffers: &mut PageBuffers) -> Result<()> {
+        buffers.numbers.clear();
+        buffers.runs.clear();
         let rows = self.rows.len();
         if page.num_values() as usize != rows {
             return Err(malformed());
         }
         let (present, values) = self.split(page).ok_or_else(malformed)?;
+        let (present, encoding) = (present.as_deref(), page.encoding());
         let count = present
-            .as_ref()
             .map_or(rows, |present| present.iter().filter(|run| run.0).map(|run| run.1).sum());
-        let read = match (page.encoding(), form) {
-            (Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY, Form::Runs) => {
-                self.dictionary_runs(values, count, present.as_deref())
-            }
-            (encoding, form) => self.values(encoding, values, count, present.as_deref(), form),
+        let read = match form {
+            Form::Runs => self.read_runs(encoding, values, count, present, buffers),
+            Form::Numbers => self.read_numbers(encoding, values, count, &mut buffers.numbers),
         };
-        read.ok_or_else(malformed)
+        read.ok_or_else(malformed)?;
+        if let (Form::Numbers, Some(present)) = (form, present) {
+            buffers.numbers = spread(&buffers.numbers, present);
+        }
+        Ok(())
     }
 
     /// Which values are there, as runs, `None` for all; and the bytes of those that are.
@@ -223,59 +238,59 @@ impl Column {
         Some(((!is_full).then_some(present), values))
     }
 
-    fn dictionary_runs(
-        &mut self,
+    /// Adds a run for every stretch of one value or of none.
+    fn read_runs(
+        &self,
+        encoding: Encoding,
         bytes: &[u8],
         count: usize,
         present: Option<&[Present]>,
+        buffers: &mut PageBuffers,
     ) -> Option<()> {
-        let (dictionary, runs) = (&self.dictionary, &mut self.runs);
+        let PageBuffers { numbers, runs } = buffers;
         let mut places = Places::new(self.rows.start, self.rows.len(), present);
-        if count > 0 {
+        if is_dictionary(encoding) && count > 0 {
             let (width, packed) = bytes.split_first()?;
             hybrid(packed, u32::from(*width), count, |place, times| {
-                let value = *dictionary.get(place as usize)?;
+                let value = *self.dictionary.get(place as usize)?;
                 places.fill(runs, value, times);
                 Some(())
             })?;
+        } else {
+            self.read_numbers(encoding, bytes, count, numbers)?;
+            numbers.iter().for_each(|value| places.fill(runs, *value, 1));
         }
         places.fill(runs, ABSENT, 0);
         Some(())
     }
 
-    fn values(
-        &mut self,
+    /// Adds those values that are there.
+    fn read_numbers(
+        &self,
         encoding: Encoding,
         bytes: &[u8],
         count: usize,
-        present: Option<&[Present]>,
-        form: Form,
+        to: &mut Vec<i64>,
     ) -> Option<()> {
-        let mut dense = std::mem::take(&mut self.numbers);
         match encoding {
-            _ if count == 0 => {}
-            Encoding::PLAIN => plain(self.physical, bytes, count, &mut dense)?,
-            Encoding::DELTA_BINARY_PACKED => differences(bytes, count, &mut dense)?,
-            Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => {
+            _ if count == 0 => Some(()),
+            Encoding::PLAIN => plain(self.physical, bytes, count, to),
+            Encoding::DELTA_BINARY_PACKED => differences(bytes, count, to),
+            encoding if is_dictionary(encoding) => {
                 let (width, packed) = bytes.split_first()?;
                 hybrid(packed, u32::from(*width), count, |place, times| {
                     let value = *self.dictionary.get(place as usize)?;
-                    dense.resize(dense.len() + times, value);
+                    to.resize(to.len() + times, value);
                     Some(())
-                })?;
+                })
             }
-            _ => return None,
+            _ => None,
         }
-        match form {
-            Form::Runs => {
-                let mut places = Places::new(self.rows.start, self.rows.len(), present);
-                dense.iter().for_each(|value| places.fill(&mut self.runs, *value, 1));
-                places.fill(&mut self.runs, ABSENT, 0);
-            }
-            Form::Numbers => self.numbers = spread(dense, present),
-        }
-        Some(())
     }
+}
+
+fn is_dictionary(encoding: Encoding) -> bool {
+    matches!(encoding, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY)
 }
 
 /// What a column is read as.
@@ -289,8 +304,7 @@ enum Form {
 type Present = (bool, usize);
 
 /// Gives every row a place: those without a value get 0.
-fn spread(dense: Vec<i64>, present: Option<&[Present]>) -> Vec<i64> {
-    let Some(present) = present else { return dense };
+fn spread(dense: &[i64], present: &[Present]) -> Vec<i64> {
     let mut spread = Vec::with_capacity(present.iter().map(|run| run.1).sum());
     let mut at = 0;
     for (is_present, times) in present {

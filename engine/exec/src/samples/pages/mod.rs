@@ -12,7 +12,7 @@
 mod column;
 mod packed;
 
-pub(super) use column::{ABSENT, Column, Fetched, Run};
+pub(super) use column::{ABSENT, Column, Fetched, PageBuffers, Run};
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use parquet::file::properties::{WriterProperties, WriterVersion};
 use proptest::prelude::*;
 
 use super::packed::{differences, hybrid};
-use super::{ABSENT, Column, Fetched, Run};
+use super::{ABSENT, Column, Fetched, PageBuffers, Run};
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug)]
@@ -104,13 +104,14 @@ proptest! {
         let all = std::iter::once(0..values.len() as u32).collect();
         for rows in [all, ranges(values.len(), &cuts)] {
             let (mut numbers, mut runs) = (column(&file), column(&file));
+            let (mut of_numbers, mut of_runs) = <(PageBuffers, PageBuffers)>::default();
             for rows in rows {
                 let (mut got, mut got_runs) = (Vec::new(), Vec::new());
-                numbers.numbers(rows.clone(), &mut got).unwrap();
+                numbers.numbers(rows.clone(), &mut of_numbers, &mut got).unwrap();
                 let of_rows = &values[rows.start as usize..rows.end as usize];
                 let expected: Vec<i64> = of_rows.iter().map(|value| value.unwrap_or(0)).collect();
                 prop_assert_eq!(got, expected);
-                runs.runs(rows.clone(), &mut got_runs).unwrap();
+                runs.runs(rows.clone(), &mut of_runs, &mut got_runs).unwrap();
                 prop_assert_eq!(got_runs, expected_runs(&values, &rows));
             }
         }
@@ -146,14 +147,14 @@ fn narrow_integers_and_bits_of_numbers() {
     let mut got = Vec::new();
     let numbers = [f64::NAN, -0.0, 1.5, f64::INFINITY, 7.0];
     let file = write(Arc::new(Float64Array::from(numbers.to_vec())), way);
-    column(&file).numbers(0..5, &mut got).unwrap();
+    column(&file).numbers(0..5, &mut PageBuffers::default(), &mut got).unwrap();
     let bits: Vec<i64> = numbers.iter().map(|number| number.to_bits() as i64).collect();
     assert_eq!(got, bits);
     for has_dictionary in [false, true] {
         let values = Int32Array::from(vec![Some(-3), Some(-3), None, Some(4), None]);
         let file = write(Arc::new(values), Way { has_dictionary, ..way });
         let mut got = Vec::new();
-        column(&file).runs(0..5, &mut got).unwrap();
+        column(&file).runs(0..5, &mut PageBuffers::default(), &mut got).unwrap();
         assert_eq!(got, [(2, -3), (3, ABSENT), (4, 4), (5, ABSENT)]);
     }
 }

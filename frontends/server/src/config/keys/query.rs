@@ -79,9 +79,9 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "query.samples_cache_bytes",
         Kind::Size,
-        "512MiB",
+        "256MiB",
         "Part of memory.cache that decoded samples of metrics may hold for the next query, at \
-         about 3 bytes a sample; 0 decodes segments every time.",
+         about 2 bytes a sample; 0 decodes segments every time.",
     ),
     key("query.series_max", Kind::Count, "1000000", "Series that one selector may select."),
     key("query.steps_max", Kind::Count, "11000", "Steps of a range query."),
