@@ -45,6 +45,18 @@ pub(crate) fn cpu_seconds(pid: u32) -> Option<f64> {
     Some(ticks.sum::<Result<f64, _>>().ok()? / 100.0)
 }
 
+/// CPU milliseconds of the threads that a process has now, to the nanosecond where the kernel
+/// tells it; `None` if it does not, or the process has gone.
+pub(crate) fn threads_cpu_ms(pid: u32) -> Option<f64> {
+    let mut sum_ns = 0.0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
+        // A thread may end meanwhile.
+        let Ok(text) = fs::read_to_string(thread.path().join("schedstat")) else { continue };
+        sum_ns += text.split_whitespace().next()?.parse::<f64>().ok()?;
+    }
+    (sum_ns > 0.0).then_some(sum_ns / 1e6)
+}
+
 fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let line = text.lines().find(|line| line.starts_with(key))?;
     line.split_once(':').map(|(_, value)| value.trim())

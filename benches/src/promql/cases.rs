@@ -2,6 +2,11 @@
 //!
 //! Steps and windows never end on a sample: Prometheus before 3.0 counts a sample at the left end of a
 //! window in, and Siglake, as Prometheus since 3.0, does not.
+//!
+//! Of Prometheus' own benchmarks these are left out: native histograms, which VictoriaMetrics does
+//! not take, `info()` and `smoothed`, which the Prometheus of Debian does not know.
+
+use super::systems::Kind;
 
 /// How well VictoriaMetrics means the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +96,20 @@ pub(super) fn cases(hours: i64) -> Vec<Case> {
     let bench = |query: &str, victoria| range(query, thousand.min(most), 15, victoria);
     cases.extend(SAME.iter().map(|query| bench(query, Victoria::Same)));
     cases.extend(OTHER.iter().map(|query| bench(query, Victoria::Other)));
+    let most_steps = |query: &str| range(query, (4999 * 15).min(most), 15, Victoria::Other);
+    cases.extend(MOST_STEPS.iter().map(|query| most_steps(query)));
     cases
+}
+
+/// A query as a system spells it.
+pub(super) fn spelled(query: &str, kind: Kind) -> String {
+    match kind {
+        Kind::Siglake => query.to_owned(),
+        // By the name it had before Prometheus 3.0.
+        Kind::Prometheus | Kind::VictoriaMetrics => {
+            query.replace("double_exponential_smoothing", "holt_winters")
+        }
+    }
 }
 
 fn range(query: &str, seconds: i64, step: i64, victoria: Victoria) -> Case {
@@ -145,4 +163,30 @@ const OTHER: &[&str] = &[
     "histogram_quantile(0.9, rate(h_hundred[5m]))",
     "a_hundred + on(l) group_right a_one",
     "timestamp(a_hundred)",
+    "double_exponential_smoothing(a_hundred[1d], 0.3, 0.3)",
+    "rate(a_one[1m])",
+    "sum(a_one)",
+    "limitk(1, a_hundred)",
+    "limit_ratio(0.1, a_hundred)",
+    "limit_ratio(0.5, a_hundred)",
+    "limit_ratio(-0.5, a_hundred)",
+    "deriv(a_hundred[1h])",
+    "predict_linear(a_hundred[1h], 3600)",
+];
+
+/// Expressions of the same that are asked at 10,000 steps there, and of its `BenchmarkJoinQuery`
+/// over series that are there: 5,000 steps.
+const MOST_STEPS: &[&str] = &[
+    "rate(a_hundred[1m])",
+    "a_hundred - b_hundred",
+    "http_requests_total{method='GET',status='200'} + ignoring(method) \
+     http_requests_total{method='POST',status='200'}",
+    "http_requests_total{method='GET',status='200'} + on(job, instance) group_left \
+     http_requests_total{method='POST',status='200'}",
+    "http_requests_total{method='GET',status='200'} and on(job, instance) \
+     http_requests_total{method='POST',status='200',instance=~'host-1.*'}",
+    "http_requests_total{method='GET',status='200'} or on(job, instance) \
+     http_requests_total{method='POST',status='200',instance=~'host-1.*'}",
+    "http_requests_total{method='GET',status='200'} unless on(job, instance) \
+     http_requests_total{method='POST',status='200',instance=~'host-1.*'}",
 ];

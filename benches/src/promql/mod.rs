@@ -6,10 +6,10 @@
 //!  cases ─▶ answers equal to 1e-9? ─▶ wall and CPU time cold and warm ─▶ table, ratios
 //! ```
 //!
-//! CPU time is what the kernel counts for the process, all its threads and background work of
-//! that moment included. *Cold* is the first time a question is asked with the page cache dropped
-//! (where the machine allows it); Siglake is restarted before each, the others are not, which
-//! favours them. *Warm* is the mean of many further times. VictoriaMetrics is asked with
+//! CPU time is what the kernel counts for the threads of the process, background work of that
+//! moment included. *Cold* is the first time a question is asked with the page cache dropped
+//! (where the machine allows it) after a restart of each system; `--keep-peers` restarts Siglake
+//! alone, which favours the others. *Warm* is the mean of many further times. VictoriaMetrics is asked with
 //! `nocache=1`, since it would otherwise answer repeated questions from its cache of results.
 
 mod cases;
@@ -56,6 +56,9 @@ pub(crate) struct PromqlArgs {
     /// Seconds of warm runs of each question, about; at least five runs.
     #[arg(long, default_value_t = 0.5)]
     seconds: f64,
+    /// Restart Siglake alone before each question, rather than every system.
+    #[arg(long)]
+    keep_peers: bool,
     /// Folder to load into and to leave there; one that is loaded already is asked again.
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -88,36 +91,66 @@ pub(crate) async fn run(out: &mut impl Write, args: &PromqlArgs) -> io::Result<(
     let temporary = tempfile::TempDir::new()?;
     let folder = args.folder.clone().unwrap_or_else(|| temporary.path().to_owned());
     let end_ms = load(out, &folder, &kinds, args).await?;
-    let mut systems = Vec::new();
-    for kind in &kinds {
-        let system = System::start(*kind, &folder.join(kind.name()), &args.set).await?;
-        system.rest().await?;
-        // Some processes are not allowed to; their peak is that of the start then.
-        let _ = system.forget_peak();
-        systems.push(system);
-    }
+    let mut systems = start(&kinds, &folder, args).await?;
     writeln!(out, "\n{}", table::head(&kinds))?;
     let mut rows = Vec::new();
     let hours = i64::try_from(args.hours).unwrap_or(24);
-    let mut peak = 0;
-    for case in cases(hours).into_iter().filter(|case| case.query.contains(&args.only)) {
-        peak = peak.max(systems[0].peak_memory());
-        let first = systems.remove(0).restart().await?;
-        systems.insert(0, first);
-        let row = measure(&case, &systems, end_ms, args).await?;
+    let is_asked = |case: &Case| case.query.contains(&args.only);
+    let cases: Vec<Case> = cases(hours).into_iter().filter(is_asked).collect();
+    for case in &cases {
+        systems = restarted(systems, args.keep_peers).await?;
+        let row = measure(case, &systems, end_ms, args).await?;
         writeln!(out, "{}", row.text())?;
         out.flush()?;
         rows.push(row);
     }
     writeln!(out, "{}", table::means(&rows, kinds.len()))?;
-    for (at, system) in systems.iter().enumerate() {
-        let peak = if at == 0 { peak.max(system.peak_memory()) } else { system.peak_memory() };
-        writeln!(out, "peak memory while asked: {} {} MB", system.kind.name(), peak / 1_000_000)?;
-    }
     for system in systems {
         system.stop().await?;
     }
+    peaks(out, start(&kinds, &folder, args).await?, &cases, end_ms).await
+}
+
+/// Starts all systems and lets them come to rest.
+async fn start(kinds: &[Kind], folder: &Path, args: &PromqlArgs) -> io::Result<Vec<System>> {
+    let mut systems = Vec::new();
+    for kind in kinds {
+        let system = System::start(*kind, &folder.join(kind.name()), &args.set).await?;
+        system.rest().await?;
+        systems.push(system);
+    }
+    Ok(systems)
+}
+
+/// Asks each system everything twice, without a restart, and tells how much memory that took.
+async fn peaks(
+    out: &mut impl Write,
+    systems: Vec<System>,
+    cases: &[Case],
+    end_ms: i64,
+) -> io::Result<()> {
+    for system in systems {
+        // Some processes are not allowed to; their peak is that of the start then.
+        let _ = system.forget_peak();
+        for case in cases.iter().chain(cases) {
+            // Some refuse some.
+            let _ = fetch(&system, case, end_ms).await;
+        }
+        let (name, peak) = (system.kind.name(), system.peak_memory() / 1_000_000);
+        writeln!(out, "peak memory while asked everything twice: {name} {peak} MB")?;
+        system.stop().await?;
+    }
     Ok(())
+}
+
+/// Starts systems anew, so that each has read nothing yet.
+async fn restarted(systems: Vec<System>, keeps_peers: bool) -> io::Result<Vec<System>> {
+    let mut anew = Vec::with_capacity(systems.len());
+    for system in systems {
+        let is_kept = keeps_peers && system.kind != Kind::Siglake;
+        anew.push(if is_kept { system } else { system.restart().await? });
+    }
+    Ok(anew)
 }
 
 fn kinds(out: &mut impl Write, args: &PromqlArgs) -> io::Result<Vec<Kind>> {
@@ -263,7 +296,7 @@ fn note(case: &Case, kind: Kind, difference: Difference) -> String {
 async fn warm(system: &System, case: &Case, end_ms: i64, seconds: f64) -> io::Result<Cost> {
     ask(system, case, end_ms).await?;
     let (mut runs, mut wall_ms) = (0, 0.0);
-    let before = system.cpu_seconds();
+    let (before, _) = system.cpu_ms_since(None);
     while runs < 5 || (wall_ms < seconds * 1000.0 && runs < 200) {
         wall_ms += fetch(system, case, end_ms).await?.1;
         runs += 1;
@@ -271,14 +304,14 @@ async fn warm(system: &System, case: &Case, end_ms: i64, seconds: f64) -> io::Re
     let runs = f64::from(runs);
     // What is still done after the last answer belongs to it.
     tokio::time::sleep(Duration::from_millis(20)).await;
-    let cpu_ms = (system.cpu_seconds() - before) * 1000.0 / runs;
+    let cpu_ms = system.cpu_ms_since(Some(before)).1 / runs;
     Ok(Cost { wall_ms: wall_ms / runs, cpu_ms })
 }
 
 async fn ask(system: &System, case: &Case, end_ms: i64) -> io::Result<(Value, Cost)> {
-    let before = system.cpu_seconds();
+    let (before, _) = system.cpu_ms_since(None);
     let (text, wall_ms) = fetch(system, case, end_ms).await?;
-    let cpu_ms = (system.cpu_seconds() - before) * 1000.0;
+    let cpu_ms = system.cpu_ms_since(Some(before)).1;
     let mut answer: Value = serde_json::from_slice(&text).map_err(io::Error::other)?;
     Ok((answer["data"].take(), Cost { wall_ms, cpu_ms }))
 }
@@ -306,7 +339,7 @@ async fn fetch(system: &System, case: &Case, end_ms: i64) -> io::Result<(bytes::
         }
     };
     if !case.query.is_empty() {
-        params.push(("query", case.query.clone()));
+        params.push(("query", cases::spelled(&case.query, system.kind)));
     }
     let request = reqwest::Client::new().get(system.url(&path)).query(&params);
     let started = Instant::now();

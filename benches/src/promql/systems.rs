@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::machine::{cpu_seconds, peak_memory_bytes};
+use crate::machine::{cpu_seconds, peak_memory_bytes, threads_cpu_ms};
 
 /// How long a system may take to start, to stop, or to come to rest.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -104,6 +104,16 @@ impl Kind {
     }
 }
 
+/// Steps in which the kernel tells what a process has spent, in milliseconds.
+const TICK_MS: f64 = 10.0;
+
+/// CPU time of a process until a moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spent {
+    ticks_ms: f64,
+    exact_ms: Option<f64>,
+}
+
 /// A running system; killed when dropped.
 #[derive(Debug)]
 pub(super) struct System {
@@ -175,6 +185,19 @@ impl System {
     /// User and system time until now.
     pub(super) fn cpu_seconds(&self) -> f64 {
         cpu_seconds(self.child.id()).unwrap_or(0.0)
+    }
+
+    /// Milliseconds of CPU spent since `before`, which this gave earlier with `None`; exact as
+    /// long as no thread ended meanwhile, else in steps of the kernel's clock.
+    pub(super) fn cpu_ms_since(&self, before: Option<Spent>) -> (Spent, f64) {
+        let pid = self.child.id();
+        let now = Spent { ticks_ms: self.cpu_seconds() * 1000.0, exact_ms: threads_cpu_ms(pid) };
+        let Some(before) = before else { return (now, 0.0) };
+        let by_ticks = now.ticks_ms - before.ticks_ms;
+        let exact = now.exact_ms.zip(before.exact_ms).map(|(now, before)| now - before);
+        // A thread that ended took what it had spent with it.
+        let is_whole = |exact: &f64| *exact >= 0.0 && *exact >= by_ticks - 2.0 * TICK_MS;
+        (now, exact.filter(is_whole).unwrap_or(by_ticks))
     }
 
     /// Most resident memory since the start or [`Self::forget_peak`], in bytes.
