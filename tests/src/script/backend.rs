@@ -40,6 +40,19 @@ impl Backend {
         }
     }
 
+    /// The samples that a range selector selects at a time, each at a step of the grid `shown`.
+    pub(super) async fn samples(
+        &self,
+        text: &str,
+        at: StepGrid,
+        shown: StepGrid,
+    ) -> Result<Answered, Refusal> {
+        match self {
+            Self::Local(engine) => engine.samples(text, at, shown).await,
+            Self::Remote(remote) => remote.ask(text, at, shown).await,
+        }
+    }
+
     /// The answer to a query at the steps of a grid.
     pub(super) async fn query(&self, text: &str, grid: StepGrid) -> Result<Answered, Refusal> {
         match self {

@@ -13,8 +13,10 @@ use arrow::array::{
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 use exec::output::Histogram;
-use exec::{Limits, OutputKind, Session};
+use exec::{Limits, OutputKind, RawSeries, Session};
 use futures::TryStreamExt;
+use plan::Node;
+use plan::node::Query;
 use promql::Options;
 use schemas::model::{Label, Labels, METRIC_NAME, NANOS_PER_MILLI, Signal, StepGrid};
 use schemas::tables::{Table, columns, day_of_ms};
@@ -24,7 +26,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::histogram_rows::HistogramColumns;
 use super::remote::Shown;
-use super::series::{Item, Series};
+use super::series::{Item, STALE_NAN_BITS, Series};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -163,24 +165,49 @@ impl Engine {
 
     /// The answer to a PromQL query at the steps of a grid.
     pub(super) async fn query(&self, text: &str, grid: StepGrid) -> Result<Answered, Refusal> {
+        self.answer(self.parse(text, grid)?).await
+    }
+
+    fn parse(&self, text: &str, grid: StepGrid) -> Result<Query, Refusal> {
         let options = Options {
             delayed_name_removal: self.delayed_name_removal,
             start_times: true,
             ..Options::default()
         };
-        let query = promql::query(text, grid, &options).map_err(|error| {
+        promql::query(text, grid, &options).map_err(|error| {
             let message = error.to_string();
             match error.kind() {
                 promql::ErrorKind::Parse => Refusal::Parse(message),
                 promql::ErrorKind::Unsupported => Refusal::Unsupported(message),
                 promql::ErrorKind::Invalid | promql::ErrorKind::Limit => Refusal::Failed(message),
             }
-        })?;
-        self.answer(query).await
+        })
+    }
+
+    /// The samples that a range selector selects at a time, each at a step of the grid `shown`.
+    pub(super) async fn samples(
+        &self,
+        text: &str,
+        at: StepGrid,
+        shown: StepGrid,
+    ) -> Result<Answered, Refusal> {
+        let failed = |error: &dyn std::fmt::Display| Refusal::Failed(error.to_string());
+        let Node::Scan(scan) = self.parse(text, at)?.root else {
+            return Err(failed(&"the query is no range selector"));
+        };
+        let selectors = [scan.selector.matchers];
+        let output = self.session.raw(&self.tenant(), &selectors, scan.selector.range).await;
+        let output = output.map_err(|error| failed(&error))?;
+        let series: Vec<RawSeries> =
+            output.stream.try_collect().await.map_err(|error| failed(&error))?;
+        let rows: Option<Vec<Row>> =
+            series.into_iter().map(|found| raw_row(found, shown)).collect();
+        let rows = rows.ok_or_else(|| failed(&"a sample is at no step"))?;
+        Ok(Answered { answer: Answer::Series(rows), warnings: Vec::new(), infos: Vec::new() })
     }
 
     /// The answer to a plan of any language.
-    pub(super) async fn answer(&self, query: plan::node::Query) -> Result<Answered, Refusal> {
+    pub(super) async fn answer(&self, query: Query) -> Result<Answered, Refusal> {
         let failed = |error: exec::Error| Refusal::Failed(error.to_string());
         let output = self.session.run(&self.tenant(), query).await.map_err(failed)?;
         let (kind, annotations) = (output.kind, output.annotations);
@@ -207,6 +234,31 @@ impl Engine {
 pub(super) fn range_grid(start_ms: i64, end_ms: i64, step_ms: i64) -> StepGrid {
     let [start_ns, end_ns, step_ns] = [start_ms, end_ms, step_ms].map(|ms| ms * NANOS_PER_MILLI);
     StepGrid::new(start_ns, end_ns, step_ns.max(1))
+}
+
+/// Which step of the grid a time in milliseconds is.
+pub(super) fn step_at(time_ms: i64, grid: StepGrid) -> Option<usize> {
+    let since = time_ms * NANOS_PER_MILLI - grid.start_ns;
+    let is_step =
+        since >= 0 && since % grid.step_ns == 0 && since / grid.step_ns < i64::from(grid.steps);
+    is_step.then(|| usize::try_from(since / grid.step_ns).ok()).flatten()
+}
+
+/// The samples of a series at the steps of a grid, without stale markers.
+fn raw_row(series: RawSeries, grid: StepGrid) -> Option<Row> {
+    let mut values = vec![None; grid.steps as usize];
+    for (time_ms, value) in series.samples {
+        if value.to_bits() != STALE_NAN_BITS {
+            values[step_at(time_ms, grid)?] = Some(value);
+        }
+    }
+    let mut histograms = BTreeMap::new();
+    for (time_ms, histogram) in series.histograms {
+        if histogram.sum.to_bits() != STALE_NAN_BITS {
+            histograms.insert(step_at(time_ms, grid)?, histogram);
+        }
+    }
+    Some(Row { labels: series.labels, values, histograms, shown: BTreeMap::new() })
 }
 
 /// The grid of an instant query, in milliseconds.

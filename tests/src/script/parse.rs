@@ -6,6 +6,7 @@ use promql::Options;
 use regex::Regex;
 use schemas::model::StepGrid;
 
+use super::engine::range_grid;
 use super::series::{self, Line, Series};
 
 /// That of Prometheus' runner.
@@ -117,8 +118,8 @@ pub(super) enum Expected {
     Scalar(f64),
     /// A text.
     Text(String),
-    /// The samples of a range selector, which the engine does not return.
-    RangeVector,
+    /// The samples of a range selector, each of which is at a step of the grid.
+    RangeVector(StepGrid, Vec<Series>),
 }
 
 /// What a message must look like.
@@ -157,6 +158,7 @@ regex!(
     r"^eval(?:_(fail|warn|info))?\s+range\s+from\s+(.+)\s+to\s+(.+)\s+step\s+(.+?)\s+(.+)$"
 );
 regex!(EXPECT, r"^expect\s+(ordered|fail|warn|no_warn|info|no_info)(?:\s+(regex|msg):(.+))?$");
+regex!(RANGE_VECTOR, r"^expect range vector from (.+) to (.+) step (.+)$");
 
 /// The commands of a file. A line that cannot be read is a command of its own, so that the rest
 /// of the file is run all the same.
@@ -257,8 +259,9 @@ fn expectation(line: &str, eval: &mut Eval) -> Result<(), String> {
         eval.fails = Some(Pattern::Message(message.trim().to_owned()));
     } else if let Some(pattern) = line.strip_prefix("expected_fail_regexp ") {
         eval.fails = Some(Pattern::Regex(compile(pattern)?));
-    } else if line.starts_with("expect range vector") {
-        eval.expected = Expected::RangeVector;
+    } else if let Some(found) = RANGE_VECTOR.captures(line) {
+        let [start, end, step] = [1, 2, 3].map(|at| milliseconds(&found[at]));
+        eval.expected = Expected::RangeVector(range_grid(start?, end?, step?), Vec::new());
     } else if let Some(literal) = line.strip_prefix("expect string ") {
         eval.expected = Expected::Text(text(literal)?);
     } else if line.split_whitespace().next() == Some("expect") {
@@ -278,7 +281,8 @@ fn expectation(line: &str, eval: &mut Eval) -> Result<(), String> {
         }
     } else if let (Expected::Series(_), Some(value)) = (&eval.expected, number(line)) {
         eval.expected = Expected::Scalar(value);
-    } else if let Expected::Series(expected) = &mut eval.expected
+    } else if let Expected::Series(expected) | Expected::RangeVector(_, expected) =
+        &mut eval.expected
         && let Line::Series(series) = series::parse(line)?
     {
         expected.push(series);

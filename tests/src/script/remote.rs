@@ -13,7 +13,7 @@ use schemas::model::{Label, Labels, NANOS_PER_MILLI, StepGrid};
 use serde_json::Value;
 
 use super::compare::almost_equal;
-use super::engine::{Answer, Answered, BoxError, Refusal, Row};
+use super::engine::{Answer, Answered, BoxError, Refusal, Row, step_at};
 use super::series::Series;
 use super::write_request;
 
@@ -87,6 +87,16 @@ impl Remote {
 
     /// The answer to a query at the steps of a grid.
     pub(super) async fn query(&self, text: &str, grid: StepGrid) -> Result<Answered, Refusal> {
+        self.ask(text, grid, grid).await
+    }
+
+    /// The answer to a query at the steps of a grid, whose samples are at steps of another one.
+    pub(super) async fn ask(
+        &self,
+        text: &str,
+        grid: StepGrid,
+        shown: StepGrid,
+    ) -> Result<Answered, Refusal> {
         let failed = |error: &dyn std::fmt::Display| Refusal::Failed(error.to_string());
         let is_instant = grid == StepGrid::instant(grid.start_ns);
         let mut form = vec![("query", text.to_owned())];
@@ -114,7 +124,7 @@ impl Remote {
             texts.filter_map(|text| text.as_str().map(str::to_owned)).collect()
         };
         let (warnings, infos) = (texts("warnings"), texts("infos"));
-        let answer = read(&json["data"], grid);
+        let answer = read(&json["data"], shown);
         let answer = answer.ok_or_else(|| failed(&format!("no known answer: {body}")))?;
         Ok(Answered { answer, warnings, infos })
     }
@@ -180,12 +190,9 @@ fn row(series: &Value, grid: StepGrid) -> Option<Row> {
     Some(row)
 }
 
-/// Which step of the grid a time is.
+/// Which step of the grid a time in seconds is.
 fn step(time: &Value, grid: StepGrid) -> Option<usize> {
-    let time_ns = (time.as_f64()? * 1e3).round() as i64 * NANOS_PER_MILLI;
-    let since = time_ns - grid.start_ns;
-    let is_step = since >= 0 && since % grid.step_ns == 0;
-    is_step.then(|| usize::try_from(since / grid.step_ns).ok()).flatten()
+    step_at((time.as_f64()? * 1e3).round() as i64, grid)
 }
 
 fn number(text: &Value) -> Option<f64> {

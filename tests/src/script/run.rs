@@ -65,6 +65,14 @@ fn any_histogram(series: &[Series]) -> bool {
 
 async fn judge(eval: &Eval, engine: &Backend) -> Verdict {
     let (grid, steps) = times(eval.when);
+    if let Expected::RangeVector(shown, expected) = &eval.expected {
+        let result = engine.samples(&eval.query, grid, *shown).await;
+        let Some(answered) = answered(result, eval.fails.as_ref())? else { return Ok(()) };
+        let steps = 0..shown.steps as usize;
+        let result = compare::series(&answered.answer, expected, steps, eval.tolerance, false);
+        result.map_err(|message| (Reason::Wrong, message))?;
+        return remarks(eval, &answered);
+    }
     let result = engine.query(&eval.query, grid).await;
     let Some(answered) = answered(result, eval.fails.as_ref())? else { return Ok(()) };
     let answer = &answered.answer;
@@ -76,7 +84,7 @@ async fn judge(eval: &Eval, engine: &Backend) -> Verdict {
     }
     remarks(eval, &answered)?;
     let When::Instant { at_ms } = eval.when else { return Ok(()) };
-    if matches!(eval.expected, Expected::Text(_) | Expected::RangeVector) {
+    if matches!(eval.expected, Expected::Text(_)) {
         return Ok(());
     }
     within_range(eval, &eval.query, at_ms, engine).await?;

@@ -63,10 +63,11 @@ pub(crate) fn windows(
     }
 }
 
-/// The tiles of the series that a scan selects.
+/// The tiles of the series that a scan selects; the scalars beside the kernel are the parameters
+/// of its function if these change from step to step.
 pub(crate) fn leaf(
     scan: &Scan,
-    kernel: Kernel,
+    (kernel, parameters): (Kernel, Vec<Arc<dyn ExecutionPlan>>),
     windows: Windows,
     keep_name: bool,
     position: Option<Position>,
@@ -124,7 +125,8 @@ pub(crate) fn leaf(
         remarks,
         held,
     };
-    Ok(Arc::new(SeriesWindowExec::new(numbers, histograms, leaf)))
+    let samples = SampleInputs { numbers, histograms };
+    Ok(Arc::new(SeriesWindowExec::new(samples, parameters, leaf)))
 }
 
 /// What the samples of some series are read from, as [`SeriesWindowExec::new`] takes it.

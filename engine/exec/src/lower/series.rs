@@ -65,16 +65,20 @@ pub(super) fn sample(
         return Err(impossible("a sample of something else than a scan"));
     };
     let windows = windows(&node.grid, node.lookback_ns, node.offset_ns, node.at_ns);
-    leaf(scan, kernel, windows, keep_name, node.position, ctx)
+    leaf(scan, (kernel, Vec::new()), windows, keep_name, node.position, ctx)
 }
 
-fn window(node: Window, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> {
+fn window(mut node: Window, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> {
     let grid = node.grid;
     if let WindowFunction::Absent(labels) = &node.function {
         let labels = call::labels(labels);
         let present = Window { function: WindowFunction::Present, ..node };
         let input = window(present, ctx)?;
         return Ok(call::absent(input, labels, grid, ctx));
+    }
+    let mut parameters = Vec::with_capacity(node.parameters.len());
+    for parameter in std::mem::take(&mut node.parameters) {
+        parameters.push(series(parameter, &grid, ctx)?);
     }
     match node.input.shape() {
         Shape::Rows(Signal::Metrics) => {
@@ -83,6 +87,7 @@ fn window(node: Window, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> 
             };
             let windows = windows(&grid, node.range_ns, node.offset_ns, node.at_ns);
             let kernel = kernel(node.function, node.edges, node.start_times);
+            let kernel = (kernel, parameters);
             leaf(scan, kernel, windows, node.keep_name, node.position, ctx)
         }
         Shape::Rows(Signal::Logs) => super::logs::window(node, ctx),
@@ -91,7 +96,8 @@ fn window(node: Window, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> 
                 return Err(impossible("a window over series without their grid"));
             };
             let windows = windows(&grid, node.range_ns, node.offset_ns, node.at_ns);
-            let input = series(*node.input, &input_grid, ctx)?;
+            let mut inputs = vec![series(*node.input, &input_grid, ctx)?];
+            inputs.append(&mut parameters);
             let work = TileWindow {
                 function: node.function,
                 input_grid,
@@ -99,7 +105,7 @@ fn window(node: Window, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> 
                 keep_name: node.keep_name,
                 remarks: Remarks::new(&ctx.annotations, node.position),
             };
-            Ok(Arc::new(TileWindowExec::new(input, work, Arc::clone(&ctx.roster))))
+            Ok(Arc::new(TileWindowExec::new(inputs, work, Arc::clone(&ctx.roster))))
         }
         _ => Err(impossible("a window over spans")),
     }

@@ -23,6 +23,7 @@ mod series_input;
 mod series_output;
 mod series_window;
 mod tile_window;
+mod window_parameters;
 mod window_remarks;
 
 pub(crate) use aggregate::{AggregateExec, AggregateRemarks, Aggregation};

@@ -23,11 +23,13 @@ use tokio::sync::mpsc::Sender;
 use super::histogram_input::HistogramInput;
 use super::node::{channel, execution_plan, single_partition};
 use super::series_input::{Scratch, SeriesInput, SeriesKey, open};
+use super::window_parameters::stepwise;
 use super::window_remarks::WindowRemarks;
 use crate::functions::window::{
-    self, Findings, MixedSamples, Output, Reach, Samples, Started, Windows, is_stale,
+    self, Findings, MixedSamples, Output, Reach, Samples, Started, Stepwise, Windows, is_stale,
 };
 use crate::histogram::Histogram;
+use crate::lower::SampleInputs;
 use crate::memory::Held;
 use crate::output::QueryStats;
 use crate::samples::{Cached, Stock};
@@ -45,6 +47,8 @@ pub(crate) enum Kernel {
     InfoTime,
     /// A function of all samples but stale markers.
     Function(WindowFunction),
+    /// A function of all samples but stale markers, with parameters that change from step to step.
+    Stepwise(Stepwise),
     /// A function of all samples but stale markers, with edges that are not plain.
     Edged(WindowFunction, Reach),
     /// A function of a counter that is known to begin at its start times.
@@ -94,6 +98,7 @@ impl Kernel {
                     window::newest_time(samples, windows, output);
                 }
                 Self::Function(function) => window::evaluate(function, samples, windows, output),
+                Self::Stepwise(steps) => steps.evaluate(samples, windows, output),
                 Self::Edged(function, reach) => {
                     window::evaluate_edged(function, *reach, samples, windows, output);
                 }
@@ -131,6 +136,9 @@ impl Kernel {
             Self::Function(function) => {
                 return window::evaluate_mixed(function, mixed, windows, output, histograms);
             }
+            Self::Stepwise(steps) => {
+                return steps.evaluate_mixed(mixed, windows, output, histograms);
+            }
             Self::Edged(function, reach) => {
                 return window::edged_mixed(function, *reach, mixed, windows, output, histograms);
             }
@@ -149,12 +157,13 @@ impl Kernel {
         Findings::default()
     }
 
-    fn function(&self) -> Option<&WindowFunction> {
+    fn functions(&self) -> Vec<&WindowFunction> {
         match self {
             Self::Function(function) | Self::Edged(function, _) | Self::Started(function) => {
-                Some(function)
+                vec![function]
             }
-            _ => None,
+            Self::Stepwise(steps) => steps.functions().collect(),
+            _ => Vec::new(),
         }
     }
 }
@@ -171,8 +180,11 @@ pub(crate) struct Selected {
 /// Reads samples of the selected series and evaluates a kernel at every step.
 pub(crate) struct SeriesWindowExec {
     inputs: Vec<Arc<dyn ExecutionPlan>>,
-    /// How many of the inputs hold numbers; the others hold histograms.
+    /// How many of the inputs hold numbers, which come first.
     of_numbers: usize,
+    /// How many of the inputs hold parameters of the function, which come last; between them are
+    /// those that hold histograms.
+    of_parameters: usize,
     leaf: Arc<Leaf>,
     properties: Arc<PlanProperties>,
 }
@@ -206,17 +218,19 @@ impl SeriesWindowExec {
     /// Each partition of each input must be sorted by `(metric_id, series_id, time_ms)` and have
     /// the columns of [`SeriesInput`]. Of two
     /// samples of one time the one of the later input counts. Histograms are sorted alike and have
-    /// the columns of [`HistogramInput`].
+    /// the columns of [`HistogramInput`]. `parameters` are scalars with the steps of the windows,
+    /// in place of the parameters that the function has; none if its own count.
     pub(crate) fn new(
-        numbers: Vec<Arc<dyn ExecutionPlan>>,
-        histograms: Vec<Arc<dyn ExecutionPlan>>,
+        samples: SampleInputs,
+        parameters: Vec<Arc<dyn ExecutionPlan>>,
         leaf: Leaf,
     ) -> Self {
+        let SampleInputs { numbers, histograms } = samples;
         let steps = u32::try_from(leaf.windows.count).unwrap_or(u32::MAX);
         let properties = single_partition(tiles::schema(steps));
-        let of_numbers = numbers.len();
-        let inputs = [numbers, histograms].concat();
-        Self { inputs, of_numbers, leaf: Arc::new(leaf), properties }
+        let (of_numbers, of_parameters) = (numbers.len(), parameters.len());
+        let inputs = [numbers, histograms, parameters].concat();
+        Self { inputs, of_numbers, of_parameters, leaf: Arc::new(leaf), properties }
     }
 
     fn inputs(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
@@ -225,8 +239,8 @@ impl SeriesWindowExec {
 
     fn with_inputs(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
         let properties = Arc::clone(&self.properties);
-        let of_numbers = self.of_numbers;
-        Self { inputs, of_numbers, leaf: Arc::clone(&self.leaf), properties }
+        let (of_numbers, of_parameters) = (self.of_numbers, self.of_parameters);
+        Self { inputs, of_numbers, of_parameters, leaf: Arc::clone(&self.leaf), properties }
     }
 
     fn describe(&self) -> String {
@@ -245,15 +259,24 @@ impl SeriesWindowExec {
     }
 
     fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let (numbers, histograms) = self.inputs.split_at(self.of_numbers);
+        let (samples, parameters) = self.inputs.split_at(self.inputs.len() - self.of_parameters);
+        let (numbers, histograms) = samples.split_at(self.of_numbers);
+        let parameters = parameters.to_vec();
         let numbers = open(numbers, context, SeriesInput::new)?;
         let histograms = open(histograms, context, HistogramInput::new)?;
-        let leaf = Arc::clone(&self.leaf);
+        let (leaf, context) = (Arc::clone(&self.leaf), Arc::clone(context));
         let mut builder = channel(self.schema());
         let sender = builder.tx();
         builder.spawn(async move {
             let stocks = leaf.cached.as_ref().map_or_else(Vec::new, Cached::stocks);
-            let inputs = Inputs { stocks, numbers, histograms };
+            let changing = match &leaf.kernel {
+                Kernel::Function(function) if !parameters.is_empty() => {
+                    let steps = leaf.windows.count;
+                    Some(Kernel::Stepwise(stepwise(function, &parameters, steps, &context).await?))
+                }
+                _ => None,
+            };
+            let inputs = Inputs { stocks, numbers, histograms, changing };
             leaf.run(inputs, &sender).await
         });
         Ok(builder.build())
@@ -265,6 +288,8 @@ struct Inputs {
     stocks: Vec<Stock>,
     numbers: Vec<SeriesInput>,
     histograms: Vec<HistogramInput>,
+    /// In place of the leaf's kernel if its parameters change.
+    changing: Option<Kernel>,
 }
 
 /// Samples after which other tasks get their turn.
@@ -275,7 +300,10 @@ impl Leaf {
         let mut tiles = TileBuilder::new(u32::try_from(self.windows.count).unwrap_or(u32::MAX));
         let mut scratch = Scratch::default();
         let (mut samples_read, mut yield_at) = (0, SAMPLES_BETWEEN_YIELDS);
-        let mut doubts = self.remarks.doubts(self.kernel.function());
+        let changing = inputs.changing.take();
+        let kernel_of = |at| changing.as_ref().unwrap_or_else(|| self.kernel_of(at));
+        let functions = changing.as_ref().unwrap_or(&self.kernel).functions();
+        let mut doubts = self.remarks.doubts(&functions);
         let mut held = HeldScratch { leaf: self, selected_bytes: self.held.bytes(), bytes: 0 };
         for (at, selected) in self.selected.iter().enumerate() {
             scratch.clear();
@@ -300,7 +328,7 @@ impl Leaf {
             let is_doubtful = doubts.concern(metric);
             tiles.push_mixed(selected.ordinal, |values, valid, histograms| {
                 let output = &mut Output { values, valid };
-                let kernel = self.kernel_of(at);
+                let kernel = kernel_of(at);
                 let found = kernel.run(&mut scratch, &self.windows, output, histograms);
                 self.remarks.findings(metric, found);
                 if is_doubtful && output.valid.contains(&true) {

@@ -11,10 +11,11 @@ use schemas::model::{METRIC_NAME, NANOS_PER_MILLI, StepGrid};
 
 use super::function::name_rule;
 use super::node::{channel, execution_plan, single_partition};
+use super::window_parameters::stepwise;
 use super::window_remarks::{tell, tell_numbers};
 use crate::Error;
 use crate::annotations::Remarks;
-use crate::functions::window::{self, MixedSamples, Output, Samples, Windows};
+use crate::functions::window::{MixedSamples, Output, Samples, Windows};
 use crate::histogram::{Histogram, ResetHint};
 use crate::roster::{OrdinalMap, Roster};
 use crate::tiles::{self, TileBuilder};
@@ -36,30 +37,32 @@ pub(crate) struct TileWindow {
 
 /// Takes the values of each input tile as samples at the input's steps.
 pub(crate) struct TileWindowExec {
-    input: Arc<dyn ExecutionPlan>,
+    /// The series, then the parameters.
+    inputs: Vec<Arc<dyn ExecutionPlan>>,
     work: TileWindow,
     roster: Arc<Roster>,
     properties: Arc<PlanProperties>,
 }
 
 impl TileWindowExec {
-    /// `input` has the steps of the work's grid.
+    /// The first input has the steps of the work's grid; the others are scalars with the steps of
+    /// the windows, in place of the parameters that the function has.
     pub(crate) fn new(
-        input: Arc<dyn ExecutionPlan>,
+        inputs: Vec<Arc<dyn ExecutionPlan>>,
         work: TileWindow,
         roster: Arc<Roster>,
     ) -> Self {
         let steps = u32::try_from(work.windows.count).unwrap_or(u32::MAX);
         let properties = single_partition(tiles::schema(steps));
-        Self { input, work, roster, properties }
+        Self { inputs, work, roster, properties }
     }
 
     fn inputs(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
+        self.inputs.iter().collect()
     }
 
-    fn with_inputs(&self, mut inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
-        Self::new(inputs.swap_remove(0), self.work.clone(), Arc::clone(&self.roster))
+    fn with_inputs(&self, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
+        Self::new(inputs, self.work.clone(), Arc::clone(&self.roster))
     }
 
     fn describe(&self) -> String {
@@ -67,7 +70,8 @@ impl TileWindowExec {
     }
 
     fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let mut input = self.input.execute(0, Arc::clone(context))?;
+        let mut input = self.inputs[0].execute(0, Arc::clone(context))?;
+        let (parameters, context) = (self.inputs[1..].to_vec(), Arc::clone(context));
         let TileWindow { function, input_grid, windows, keep_name, remarks } = self.work.clone();
         let roster = Arc::clone(&self.roster);
         let times: Vec<i64> =
@@ -77,6 +81,7 @@ impl TileWindowExec {
         let mut builder = channel(self.schema());
         let sender = builder.tx();
         builder.spawn(async move {
+            let function = stepwise(&function, &parameters, windows.count, &context).await?;
             let mut output = TileBuilder::new(u32::try_from(windows.count).unwrap_or(u32::MAX));
             let (mut at, mut values) = (Vec::new(), Vec::new());
             while let Some(batch) = input.next().await {
@@ -96,9 +101,9 @@ impl TileWindowExec {
                     if !tile.has_histograms() {
                         output.push_with(series, |values, valid| {
                             let output = &mut Output { values, valid };
-                            window::evaluate(&function, samples, &windows, output);
+                            function.evaluate(samples, &windows, output);
                             if labels.is_some() && output.valid.contains(&true) {
-                                tell_numbers(&remarks, metric, &function);
+                                tell_numbers(&remarks, metric, function.functions());
                             }
                         });
                         return Ok(());
@@ -117,11 +122,10 @@ impl TileWindowExec {
                     };
                     output.push_mixed(series, |values, valid, histograms| {
                         let output = &mut Output { values, valid };
-                        let found =
-                            window::evaluate_mixed(&function, mixed, &windows, output, histograms);
+                        let found = function.evaluate_mixed(mixed, &windows, output, histograms);
                         tell(&remarks, metric, found);
                         if labels.is_some() && output.valid.contains(&true) {
-                            tell_numbers(&remarks, metric, &function);
+                            tell_numbers(&remarks, metric, function.functions());
                         }
                     });
                     Ok::<(), Error>(())

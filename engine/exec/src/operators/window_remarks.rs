@@ -35,14 +35,15 @@ impl WindowRemarks {
     }
 
     /// The metrics whose numbers call for a remark once a series of them has a value.
-    pub(super) fn doubts(&self, function: Option<&WindowFunction>) -> Doubts<'_> {
-        let doubtful = function.filter(|_| self.remarks.are_wanted());
-        let next = match doubtful {
-            Some(function) if quantile_out_of_range(function).is_some() => 0,
-            Some(WindowFunction::Rate | WindowFunction::Increase) => 0,
-            _ => self.metrics.len(),
+    pub(super) fn doubts(&self, functions: &[&WindowFunction]) -> Doubts<'_> {
+        let functions = if self.remarks.are_wanted() { functions } else { &[] };
+        let quantiles: Vec<f64> =
+            functions.iter().filter_map(|function| quantile_out_of_range(function)).collect();
+        let is_doubtful = |function: &&WindowFunction| {
+            matches!(function, WindowFunction::Rate | WindowFunction::Increase)
         };
-        Doubts { all: self, next, quantile: doubtful.and_then(quantile_out_of_range) }
+        let is_any = !quantiles.is_empty() || functions.iter().any(is_doubtful);
+        Doubts { all: self, next: if is_any { 0 } else { self.metrics.len() }, quantiles }
     }
 }
 
@@ -52,7 +53,7 @@ pub(super) struct Doubts<'a> {
     all: &'a WindowRemarks,
     /// The first metric that was not told of.
     next: usize,
-    quantile: Option<f64>,
+    quantiles: Vec<f64>,
 }
 
 impl Doubts<'_> {
@@ -60,7 +61,7 @@ impl Doubts<'_> {
     pub(super) fn concern(&mut self, metric_id: i64) -> bool {
         let metrics = &self.all.metrics;
         while let Some((id, name)) = metrics.get(self.next) {
-            if *id < metric_id || (self.quantile.is_none() && is_counter_name(name)) {
+            if *id < metric_id || (self.quantiles.is_empty() && is_counter_name(name)) {
                 self.next += 1;
             } else {
                 return *id == metric_id;
@@ -71,8 +72,9 @@ impl Doubts<'_> {
 
     /// Tells of the metric that was asked for last, some series of which has a number.
     pub(super) fn confirm(&mut self) {
-        if let Some(given) = self.quantile {
-            self.all.remarks.add(Remark::InvalidQuantile(given));
+        if !self.quantiles.is_empty() {
+            let told = self.quantiles.drain(..).map(Remark::InvalidQuantile);
+            told.for_each(|remark| self.all.remarks.add(remark));
             self.next = self.all.metrics.len();
         } else if let Some((_, name)) = self.all.metrics.get(self.next) {
             self.all.remarks.add(Remark::PossibleNonCounter(name.clone()));
@@ -102,16 +104,22 @@ pub(super) fn tell(remarks: &Remarks, metric: &str, findings: Findings) {
     });
 }
 
-/// Tells what a name, or the function itself, says against the numbers of a series that has some.
-pub(super) fn tell_numbers(remarks: &Remarks, metric: &str, function: &WindowFunction) {
-    if let Some(given) = quantile_out_of_range(function) {
-        remarks.add(Remark::InvalidQuantile(given));
-    }
-    if matches!(function, WindowFunction::Rate | WindowFunction::Increase)
-        && !metric.is_empty()
-        && !is_counter_name(metric)
-    {
-        remarks.add(Remark::PossibleNonCounter(metric.to_owned()));
+/// Tells what a name, or the functions themselves, say against the numbers of a series that has some.
+pub(super) fn tell_numbers<'a>(
+    remarks: &Remarks,
+    metric: &str,
+    functions: impl Iterator<Item = &'a WindowFunction>,
+) {
+    for function in functions {
+        if let Some(given) = quantile_out_of_range(function) {
+            remarks.add(Remark::InvalidQuantile(given));
+        }
+        if matches!(function, WindowFunction::Rate | WindowFunction::Increase)
+            && !metric.is_empty()
+            && !is_counter_name(metric)
+        {
+            remarks.add(Remark::PossibleNonCounter(metric.to_owned()));
+        }
     }
 }
 

@@ -133,7 +133,9 @@ impl Node {
             Self::Extract(node) => vec![&node.input],
             Self::Format(node) => vec![&node.input],
             Self::Sample(node) => vec![&node.input],
-            Self::Window(node) => vec![&node.input],
+            Self::Window(node) => {
+                std::iter::once(node.input.as_ref()).chain(&node.parameters).collect()
+            }
             Self::Aggregate(node) => {
                 let mut inputs = vec![node.input.as_ref()];
                 inputs.extend(node.parameter.as_deref());

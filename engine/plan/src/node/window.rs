@@ -29,6 +29,9 @@ pub struct Window {
     pub start_times: bool,
     /// What is computed.
     pub function: WindowFunction,
+    /// Scalars that stand for the parameters of the function, in their order, where these change
+    /// from step to step; empty if the function's own count, otherwise one for each of them.
+    pub parameters: Vec<Node>,
     /// Keep the metric name (`last_over_time`, `first_over_time`).
     pub keep_name: bool,
     /// Log rows only: the label whose value is the sample; without it a row counts as a line.
@@ -152,4 +155,38 @@ pub enum WindowFunction {
     Bytes,
     /// Bytes of the lines per second of the window.
     BytesPerSecond,
+}
+
+impl WindowFunction {
+    /// The same function with other parameters, as many as it has.
+    ///
+    /// # Errors
+    /// Those of [`Self::smoothing`].
+    pub fn with_parameters(&self, parameters: &[f64]) -> Result<Self, String> {
+        match (self, parameters) {
+            (Self::Quantile(_), [quantile]) => Ok(Self::Quantile(*quantile)),
+            (Self::PredictLinear(_), [seconds]) => Ok(Self::PredictLinear(*seconds)),
+            (Self::DoubleExponentialSmoothing { .. }, [smoothing, trend]) => {
+                Self::smoothing(*smoothing, *trend)
+            }
+            _ => Ok(self.clone()),
+        }
+    }
+
+    /// Double exponential smoothing.
+    ///
+    /// # Errors
+    /// Prometheus' words about a factor that is not between 0 and 1.
+    pub fn smoothing(smoothing: f64, trend: f64) -> Result<Self, String> {
+        let is_inside = |factor: f64| factor > 0.0 && factor < 1.0;
+        if !is_inside(smoothing) {
+            return Err(format!(
+                "invalid smoothing factor. Expected: 0 < sf < 1, got: {smoothing:.6}"
+            ));
+        }
+        if !is_inside(trend) {
+            return Err(format!("invalid trend factor. Expected: 0 < tf < 1, got: {trend:.6}"));
+        }
+        Ok(Self::DoubleExponentialSmoothing { smoothing, trend })
+    }
 }

@@ -65,6 +65,7 @@ fn lower_range(
     let input = Box::new(pipeline::lower(rows, &range.log.stages)?);
     let unwrap = range.unwrap.as_ref().map(lower_unwrap).transpose()?;
     Ok(Node::Window(Window {
+        parameters: Vec::new(),
         input,
         input_grid: None,
         grid,

@@ -16,12 +16,12 @@ pub(super) fn window(call: Call, span: Range<usize>, context: Context<'_>) -> Re
     let name = call.function.name;
     let position = call.arguments.first().map(|argument| context.position(argument));
     let mut ranged = None;
-    let mut scalars = Vec::new();
+    let mut parameters = Vec::new();
     for (argument, takes) in call.arguments.into_iter().zip(call.function.arguments) {
         if *takes == Type::Range {
             ranged = Some(unwrapped(argument));
         } else {
-            scalars.push(constant(argument, name, context)?);
+            parameters.push(super::node(argument, context)?);
         }
     }
     let Some(ranged) = ranged else {
@@ -29,7 +29,7 @@ pub(super) fn window(call: Call, span: Range<usize>, context: Context<'_>) -> Re
     };
     let function = match name {
         "absent_over_time" => WindowFunction::Absent(labels::absent_labels(&ranged)),
-        _ => match function(name, &scalars)? {
+        _ => match function(name, &mut parameters)? {
             Some(function) => function,
             None => return Err(unsupported(&format!("function {name}"), span)),
         },
@@ -50,6 +50,7 @@ pub(super) fn window(call: Call, span: Range<usize>, context: Context<'_>) -> Re
         edges,
         start_times,
         function,
+        parameters,
         keep_name: matches!(name, "last_over_time" | "first_over_time"),
         unwrap: None,
         grouping: None,
@@ -92,59 +93,47 @@ fn fits_edge(edge: Edge, function: &str) -> Result<(), Error> {
     )))
 }
 
-/// A parameter, which must not change from step to step.
-fn constant(argument: Expr, function: &str, context: Context<'_>) -> Result<f64, Error> {
-    let span = argument.span.clone();
-    match super::node(argument, context)? {
-        Node::Number(value) => Ok(value),
-        _ => Err(unsupported(&format!("a parameter of {function} that is not constant"), span)),
-    }
-}
-
-/// The function of this name; `None` if the plan has none.
-fn function(name: &str, scalars: &[f64]) -> Result<Option<WindowFunction>, Error> {
+/// The function of this name; `None` if the plan has none. Parameters that are the same at every
+/// step are taken into it.
+fn function(name: &str, parameters: &mut Vec<Node>) -> Result<Option<WindowFunction>, Error> {
     use WindowFunction as F;
-    Ok(Some(match (name, scalars) {
-        ("rate", []) => F::Rate,
-        ("increase", []) => F::Increase,
-        ("delta", []) => F::Delta,
-        ("irate", []) => F::Irate,
-        ("idelta", []) => F::Idelta,
-        ("sum_over_time", []) => F::Sum,
-        ("avg_over_time", []) => F::Avg,
-        ("min_over_time", []) => F::Min,
-        ("max_over_time", []) => F::Max,
-        ("count_over_time", []) => F::Count,
-        ("last_over_time", []) => F::Last,
-        ("first_over_time", []) => F::First,
-        ("present_over_time", []) => F::Present,
-        ("stddev_over_time", []) => F::Stddev,
-        ("stdvar_over_time", []) => F::Stdvar,
-        ("mad_over_time", []) => F::Mad,
-        ("changes", []) => F::Changes,
-        ("resets", []) => F::Resets,
-        ("deriv", []) => F::Deriv,
-        ("ts_of_first_over_time", []) => F::TimeOfFirst,
-        ("ts_of_last_over_time", []) => F::TimeOfLast,
-        ("ts_of_min_over_time", []) => F::TimeOfMin,
-        ("ts_of_max_over_time", []) => F::TimeOfMax,
-        ("quantile_over_time", [quantile]) => F::Quantile(*quantile),
-        ("predict_linear", [seconds]) => F::PredictLinear(*seconds),
-        ("double_exponential_smoothing", [smoothing, trend]) => smoothed(*smoothing, *trend)?,
+    let constant = |parameter: &Node| match parameter {
+        Node::Number(value) => Some(*value),
+        _ => None,
+    };
+    let constants: Option<Vec<f64>> = parameters.iter().map(constant).collect();
+    let function = match (name, parameters.len()) {
+        ("rate", 0) => F::Rate,
+        ("increase", 0) => F::Increase,
+        ("delta", 0) => F::Delta,
+        ("irate", 0) => F::Irate,
+        ("idelta", 0) => F::Idelta,
+        ("sum_over_time", 0) => F::Sum,
+        ("avg_over_time", 0) => F::Avg,
+        ("min_over_time", 0) => F::Min,
+        ("max_over_time", 0) => F::Max,
+        ("count_over_time", 0) => F::Count,
+        ("last_over_time", 0) => F::Last,
+        ("first_over_time", 0) => F::First,
+        ("present_over_time", 0) => F::Present,
+        ("stddev_over_time", 0) => F::Stddev,
+        ("stdvar_over_time", 0) => F::Stdvar,
+        ("mad_over_time", 0) => F::Mad,
+        ("changes", 0) => F::Changes,
+        ("resets", 0) => F::Resets,
+        ("deriv", 0) => F::Deriv,
+        ("ts_of_first_over_time", 0) => F::TimeOfFirst,
+        ("ts_of_last_over_time", 0) => F::TimeOfLast,
+        ("ts_of_min_over_time", 0) => F::TimeOfMin,
+        ("ts_of_max_over_time", 0) => F::TimeOfMax,
+        ("quantile_over_time", 1) => F::Quantile(f64::NAN),
+        ("predict_linear", 1) => F::PredictLinear(f64::NAN),
+        ("double_exponential_smoothing", 2) => {
+            F::DoubleExponentialSmoothing { smoothing: f64::NAN, trend: f64::NAN }
+        }
         _ => return Ok(None),
-    }))
-}
-
-fn smoothed(smoothing: f64, trend: f64) -> Result<WindowFunction, Error> {
-    let is_inside = |factor: f64| factor > 0.0 && factor < 1.0;
-    if !is_inside(smoothing) {
-        let message =
-            format!("invalid smoothing factor. Expected: 0 < sf < 1, got: {smoothing:.6}");
-        return Err(Error::invalid(message));
-    }
-    if !is_inside(trend) {
-        let message = format!("invalid trend factor. Expected: 0 < tf < 1, got: {trend:.6}");
-        return Err(Error::invalid(message));
-    }
-    Ok(WindowFunction::DoubleExponentialSmoothing { smoothing, trend })
+    };
+    let Some(constants) = constants else { return Ok(Some(function)) };
+    parameters.clear();
+    function.with_parameters(&constants).map(Some).map_err(Error::invalid)
 }

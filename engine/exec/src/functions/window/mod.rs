@@ -19,7 +19,10 @@ mod ranked;
 mod regression;
 mod sliding;
 mod started;
+mod stepwise;
 mod values;
+
+use std::ops::Range;
 
 use plan::node::WindowFunction;
 
@@ -32,6 +35,7 @@ pub(crate) use self::mixed::{
     evaluate as evaluate_mixed, evaluate_histograms, newest as newest_mixed,
 };
 pub(crate) use self::started::{Started, evaluate as evaluate_started, hint_resets};
+pub(crate) use self::stepwise::Stepwise;
 
 /// The bits of the NaN that marks the end of a series.
 pub(crate) const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
@@ -124,6 +128,13 @@ impl Windows {
         self.step == 0 || self.range / self.step >= 2
     }
 
+    /// The windows of some of the steps.
+    fn part(&self, steps: &Range<usize>) -> Self {
+        let first = i64::try_from(steps.start).unwrap_or(i64::MAX);
+        let first_end = self.first_end.saturating_add(self.step.saturating_mul(first));
+        Self { first_end, first_eval: self.eval(steps.start), count: steps.len(), ..*self }
+    }
+
     /// The k-th step.
     fn eval(&self, k: usize) -> i64 {
         let steps = i64::try_from(k).unwrap_or(i64::MAX);
@@ -145,6 +156,11 @@ pub(crate) struct Output<'a> {
 }
 
 impl Output<'_> {
+    /// The values of some of the steps.
+    fn part(&mut self, steps: &Range<usize>) -> Output<'_> {
+        Output { values: &mut self.values[steps.clone()], valid: &mut self.valid[steps.clone()] }
+    }
+
     fn set(&mut self, k: usize, value: Option<f64>) {
         if let Some(value) = value {
             self.values[k] = value;
