@@ -164,12 +164,14 @@ impl Reader {
             .map(|(at, entry)| Selected { key: (entry.metric_id, entry.id), ordinal: at })
             .collect();
         selected.sort_unstable_by_key(|series| series.key);
-        let inputs = lower::inputs(&selected, self.range, 0, &self.ctx, &self.held)?;
+        let inputs = lower::inputs(&selected, self.range, &self.ctx, &self.held)?;
+        let (start_ms, _) = lower::range_ms(&self.range);
         let mut input = RawInput::open(&inputs, &self.ctx.task).map_err(from_datafusion)?;
         let mut found: Vec<Option<RawSeries>> = Vec::new();
         found.resize_with(entries.len(), || None);
         for series in selected {
-            let samples = input.read(series.key).await.map_err(from_datafusion)?;
+            let mut samples = input.read(series.key).await.map_err(from_datafusion)?;
+            samples.histograms.retain(|sample| sample.0 >= start_ms);
             let count = samples.numbers.len() + samples.histograms.len();
             if count == 0 {
                 continue;

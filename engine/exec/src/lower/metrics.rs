@@ -138,18 +138,17 @@ pub(crate) struct SampleInputs {
 }
 
 /// The inputs that hold the samples of series, sorted by key, within a range; histograms from
-/// `reach_ns` nanoseconds earlier on.
+/// some time earlier on, so that those within the range can be told to continue their counters.
 pub(crate) fn inputs(
     selected: &[Selected],
     range: TimeRange,
-    reach_ns: i64,
     ctx: &Context,
     held: &Held,
 ) -> Result<SampleInputs, Error> {
     let table = Table::MetricSamples;
     let mut numbers = segments(table, &PROJECTION, selected, range, ctx)?;
     numbers.extend(memtable(table, &PROJECTION, selected, range, ctx, held)?);
-    let histograms = histograms(selected, earlier(range, reach_ns), false, ctx, held)?;
+    let histograms = histograms(selected, earlier(range, HINT_REACH_NS), false, ctx, held)?;
     Ok(SampleInputs { numbers, histograms })
 }
 
@@ -270,7 +269,7 @@ pub(super) fn one_of(column: &str, ids: &[i64]) -> Expr {
 }
 
 /// The first and last whole millisecond of a range.
-pub(super) fn range_ms(range: &TimeRange) -> (i64, i64) {
+pub(crate) fn range_ms(range: &TimeRange) -> (i64, i64) {
     let start = range.start_ns.saturating_add(NANOS_PER_MILLI - 1).div_euclid(NANOS_PER_MILLI);
     let end = range.end_ns.saturating_sub(1).div_euclid(NANOS_PER_MILLI);
     (start, end)

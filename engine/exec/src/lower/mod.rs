@@ -38,7 +38,7 @@ use crate::{Annotations, Error, ErrorKind, Limits};
 
 pub(crate) use logs::stream_stats;
 pub(crate) use matcher::compile;
-pub(crate) use metrics::{SampleInputs, inputs};
+pub(crate) use metrics::{SampleInputs, inputs, range_ms};
 pub(crate) use names::{names, text};
 pub(crate) use rows::rows;
 pub(crate) use series::series;
