@@ -54,62 +54,10 @@ fn from_seconds(seconds: f64) -> Option<TimestampNs> {
     Some(nanos.clamp(-INSTANT_MAX_NS, INSTANT_MAX_NS))
 }
 
-/// `2026-01-02T03:04:05.678Z` or with an offset such as `+02:00`.
-pub(crate) fn parse_rfc3339(text: &str) -> Option<TimestampNs> {
-    let (date, rest) = text.split_once(['T', 't', ' '])?;
-    let day = parse_date(date)?;
-    let zone_at = rest.find(['Z', 'z', '+', '-'])?;
-    let (clock, zone) = rest.split_at(zone_at);
-    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
-    let mut parts = clock.split(':').map(two_digits);
-    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
-    if parts.next().is_some() || hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let seconds = hour * 3600 + minute * 60 + second - zone_seconds(zone)?;
-    let nanos = i128::from(day) * i128::from(NANOS_PER_DAY)
-        + i128::from(seconds) * i128::from(NANOS_PER_SECOND)
-        + i128::from(fraction_ns(fraction)?);
-    let limit = i128::from(INSTANT_MAX_NS);
-    i64::try_from(nanos.clamp(-limit, limit)).ok()
-}
-
-/// Days from 1970-01-01 of `YYYY-MM-DD`, by Howard Hinnant's days-from-civil formula.
-fn parse_date(text: &str) -> Option<i64> {
-    let mut parts = text.split('-');
-    let year: i64 = parts.next().filter(|year| year.len() == 4)?.parse().ok()?;
-    let month = two_digits(parts.next()?)?;
-    let day = two_digits(parts.next()?)?;
-    if parts.next().is_some() || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let year = year - i64::from(month <= 2);
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    Some(era * 146_097 + day_of_era - 719_468)
-}
-
-fn two_digits(text: &str) -> Option<i64> {
-    let is_two = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-    if is_two { text.parse().ok() } else { None }
-}
-
-fn fraction_ns(digits: &str) -> Option<i64> {
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    format!("{:0<9}", &digits[..digits.len().min(9)]).parse().ok()
-}
-
-fn zone_seconds(zone: &str) -> Option<i64> {
-    if zone.eq_ignore_ascii_case("z") {
-        return Some(0);
-    }
-    let sign = if zone.starts_with('-') { -1 } else { 1 };
-    let (hours, minutes) = zone[1..].split_once(':')?;
-    Some(sign * (two_digits(hours)? * 3600 + two_digits(minutes)? * 60))
+/// Within the instants that are told apart.
+fn parse_rfc3339(text: &str) -> Option<TimestampNs> {
+    let time_ns = schemas::model::parse_rfc3339(text)?;
+    Some(time_ns.clamp(-INSTANT_MAX_NS, INSTANT_MAX_NS))
 }
 
 /// A duration in nanoseconds: seconds with a fraction, or Prometheus' form such as `1h30m`.
@@ -159,30 +107,6 @@ pub(crate) fn write_seconds(out: &mut String, time_ns: TimestampNs) {
         0 => write!(out, "{sign}{seconds}"),
         _ => write!(out, "{sign}{seconds}.{rest:03}"),
     };
-}
-
-/// Appends a time as RFC 3339 in UTC, to the millisecond.
-pub(crate) fn write_rfc3339(out: &mut String, time_ns: TimestampNs) {
-    let (days, of_day) = (time_ns.div_euclid(NANOS_PER_DAY), time_ns.rem_euclid(NANOS_PER_DAY));
-    let (year, month, day) = civil(days);
-    let millis = of_day / NANOS_PER_MILLI;
-    let (seconds, millis) = (millis / 1000, millis % 1000);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    // A String takes all that is written.
-    let _ =
-        write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z");
-}
-
-/// Year, month and day, by Howard Hinnant's civil-from-days formula.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 /// The times of a grid's steps as [`write_seconds`] has them: every series repeats them.

@@ -1,6 +1,7 @@
 //! The vocabulary that all languages, the plan and the storage share.
 
 mod attribute;
+mod date;
 mod grouping;
 mod label;
 mod matcher;
@@ -12,6 +13,7 @@ mod tenant;
 mod time;
 
 pub use attribute::{Attribute, Scope, label_name};
+pub use date::{Date, parse_rfc3339, rfc3339};
 pub use grouping::{Direction, Grouping};
 pub use label::{Label, Labels, METRIC_NAME};
 pub use matcher::{CompiledMatcher, MatchOp, Matcher};

@@ -1,5 +1,7 @@
 //! The UTC calendar of an instant given in seconds.
 
+use schemas::model::Date;
+
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// Fields of a UTC date and time.
@@ -31,20 +33,10 @@ pub(crate) fn of(seconds: f64, field: impl Fn(&Calendar) -> i64) -> f64 {
     field(&at(seconds as i64)) as f64
 }
 
-/// The civil-from-days formula of Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms".
 fn at(seconds: i64) -> Calendar {
     let days = seconds.div_euclid(SECONDS_PER_DAY);
     let second_of_day = seconds.rem_euclid(SECONDS_PER_DAY);
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_from_march = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_from_march + 2) / 153;
-    let day_of_month = day_from_march - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let Date { year, month, day } = Date::of_day(days);
     let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     let first_of_month = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
     let month_at = usize::try_from(month).expect("month is 1 to 12");
@@ -52,8 +44,8 @@ fn at(seconds: i64) -> Calendar {
     Calendar {
         year,
         month,
-        day_of_month,
-        day_of_year: first_of_month[month_at - 1] + day_of_month + i64::from(leap && month > 2),
+        day_of_month: day,
+        day_of_year: first_of_month[month_at - 1] + day + i64::from(leap && month > 2),
         day_of_week: (days + 4).rem_euclid(7),
         days_in_month: days_in_month + i64::from(leap && month == 2),
         hour: second_of_day / 3_600,

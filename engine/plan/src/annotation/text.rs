@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display};
 
+use schemas::model::Date;
+
 use super::{Annotation, HistogramOperation, Position, Remark, SampleType, Severity};
 
 /// The text of a remark without its place and without what is merged.
@@ -268,23 +270,8 @@ impl Display for Time {
         const DAY_SECONDS: i64 = 86_400;
         let seconds = self.0 / 1_000;
         let (days, of_day) = (seconds.div_euclid(DAY_SECONDS), seconds.rem_euclid(DAY_SECONDS));
-        let (year, month, day) = civil(days);
+        let date = Date::of_day(days);
         let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+        write!(f, "{date}T{hour:02}:{minute:02}:{second:02}Z")
     }
-}
-
-/// Year, month and day of a day since 1970, in the proleptic Gregorian calendar.
-fn civil(days: i64) -> (i64, i64, i64) {
-    // Counted in eras of 400 years that begin in March, so that leap days come last.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    (year, month, day)
 }

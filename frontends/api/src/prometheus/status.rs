@@ -1,9 +1,12 @@
 //! What a server says of itself, and what a server that scrapes nothing and alerts nobody says
 //! of targets and rules: well-formed and empty.
 
+use std::fmt::Write;
+
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use exec::MetricStatistics;
+use schemas::model::rfc3339;
 
 use super::encode::success;
 use super::{Answer, Ask, VERSION, metadata};
@@ -11,7 +14,6 @@ use crate::error::Error;
 use crate::json::{push, separate, write_key, write_text};
 use crate::params::Params;
 use crate::respond::{buildinfo, json};
-use crate::time::write_rfc3339;
 
 /// Items of each list of `status/tsdb` if a request does not say.
 const STATISTICS_DEFAULT: usize = 10;
@@ -104,7 +106,8 @@ pub(super) async fn runtime(ask: Ask) -> Answer {
     {
         write_key(&mut data, name);
         data.push('"');
-        write_rfc3339(&mut data, time_ns);
+        // A String takes all that is written.
+        let _ = write!(data, "{}", rfc3339(time_ns));
         data.push('"');
     }
     push(

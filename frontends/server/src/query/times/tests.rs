@@ -1,5 +1,7 @@
 //! Tests of times as text.
 
+use schemas::model::NANOS_PER_SECOND as SECOND_NS;
+
 use super::*;
 
 const NOW_NS: i64 = 1_769_860_800 * SECOND_NS;
