@@ -7,6 +7,10 @@ use parking_lot::Mutex;
 
 use crate::{Budget, Error, Reservation, Use};
 
+/// Copies of a table's rows while a flush puts them together, sorts and encodes them. Samples take
+/// as much only where each series has one or two.
+pub(crate) const FLUSH_COPIES: usize = 3;
+
 /// Memtables are flushed at this part of what all buffered rows may hold: there is room then for
 /// an active one, one that is being flushed, and the copies of that.
 const MEMTABLE_PART: usize = 6;

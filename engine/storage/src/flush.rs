@@ -14,6 +14,7 @@ use futures::{StreamExt, TryStreamExt};
 use schemas::tables::Table;
 
 use crate::absent::held_bytes;
+use crate::buffered::FLUSH_COPIES;
 use crate::catalog::{Catalog, Change, Operation};
 use crate::segment::{self, Encoded, Origin};
 use crate::store::{Frozen, Store};
@@ -181,7 +182,7 @@ async fn write_segments(
         let layout = Arc::clone(&layout);
         let bytes: usize = batches.iter().map(held_bytes).sum();
         jobs.push(async move {
-            let _copies = store.shared.buffered.copy(bytes * segment::copies(table));
+            let _copies = store.shared.buffered.copy(bytes * FLUSH_COPIES);
             let encoding = tokio::task::spawn_blocking(move || {
                 segment::encode(&origin, &batches, &layout, row_group_rows)
             });

@@ -30,6 +30,10 @@ use clap::Parser as _;
 use crate::cli::Cli;
 
 /// Many small allocations of many threads: measured faster than the system's allocator.
+///
+/// It does not ask for huge pages (feature `no_thp`; a system that gives them to everybody still
+/// does): the kernel would clear 2 MiB for the first row of a buffer. Without them taking samples
+/// in costs a tenth less and holds a fifth less memory, and queries cost the same.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

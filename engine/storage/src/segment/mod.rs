@@ -54,11 +54,6 @@ pub(crate) struct Origin {
     pub(crate) deletes_applied: u64,
 }
 
-/// Copies of a table's rows while a flush puts them together, sorts and encodes them.
-pub(crate) fn copies(table: Table) -> usize {
-    if table == Table::MetricSamples { 1 } else { 3 }
-}
-
 /// Encodes rows, one segment a UTC day. Takes a while: not for an async thread.
 pub(crate) fn encode(
     origin: &Origin,
