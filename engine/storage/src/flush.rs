@@ -152,7 +152,8 @@ async fn flush_one(store: &Store, frozen: &Frozen) -> Result<(), Error> {
     removing.await.map_err(|error| {
         Error::with_source(ErrorKind::Internal, "removing the WAL was cut off", error)
     })??;
-    store.shared.state.write().frozen.remove(0);
+    let flushed = store.shared.state.write().frozen.remove(0);
+    drop(flushed);
     store.shared.settle();
     Ok(())
 }

@@ -176,10 +176,14 @@ impl Memtable {
             .map(|((tenant, _), rows)| (tenant, rows.batches().collect()))
     }
 
-    /// Forgets the rows of a table, which are in segments now.
-    pub(crate) fn remove(&mut self, table: Table) {
-        self.tables.retain(|(_, of), _| *of != table);
+    /// Takes out the rows of a table, which are in segments now. Freeing them takes a while, which
+    /// is the caller's to choose.
+    #[must_use = "they are better freed when nobody waits"]
+    pub(crate) fn remove(&mut self, table: Table) -> Vec<Rows> {
+        let gone = self.tables.extract_if(.., |(_, of), _| *of == table);
+        let gone = gone.map(|(_, rows)| rows).collect();
         self.count();
+        gone
     }
 }
 

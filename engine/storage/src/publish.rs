@@ -18,6 +18,7 @@ use schemas::tables::{Promoted, Table, TableLayout};
 use crate::catalog::{Catalog, Change, Committed, Delta, Locked};
 use crate::identities::{self, identities_of};
 use crate::live::LiveTable;
+use crate::memtable::Rows;
 use crate::store::{State, Store};
 use crate::{Error, ErrorKind, Removed, Segments};
 
@@ -83,10 +84,14 @@ impl Store {
         let mut state = self.shared.state.write();
         // Whoever sees a segment must know its columns.
         state.layouts.insert(table, layout);
-        for delta in log.take_unpublished() {
-            state.apply(table, delta);
-        }
+        let gone: Vec<Rows> = log
+            .take_unpublished()
+            .into_iter()
+            .flat_map(|delta| state.apply(table, delta))
+            .collect();
         drop(state);
+        // Nobody waits for the lock while they are freed.
+        drop(gone);
         self.shared.counters.catalog.shown(table, version, others);
         Ok(())
     }
@@ -127,17 +132,20 @@ impl Store {
 }
 
 impl State {
-    fn apply(&mut self, table: Table, delta: Delta) {
+    /// Takes over a commit; returns the rows of memtables that segments hold now.
+    fn apply(&mut self, table: Table, delta: Delta) -> Vec<Rows> {
         let live = self.segments.entry(table).or_default();
         for segment in &delta.removes {
             live.remove(segment);
         }
         live.extend(delta.adds);
-        let Some(applied) = delta.applied else { return };
+        let Some(applied) = delta.applied else { return Vec::new() };
+        let mut gone = Vec::new();
         for frozen in &mut self.frozen {
             if frozen.sequences.1 <= applied {
-                frozen.rows.remove(table);
+                gone.extend(frozen.rows.remove(table));
             }
         }
+        gone
     }
 }
