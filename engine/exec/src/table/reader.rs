@@ -5,6 +5,10 @@
 //! of logs can be tens of megabytes, so the bytes of the two newest fetches are held here until
 //! the next one, or until the reader is dropped. To them comes what a batch of their columns
 //! takes when it is decoded: few rows with long texts that compress well are small on disk only.
+//!
+//! Columns that are both filtered by and wanted are kept decoded until their row group is done, as
+//! far as a bound allows, which is held here for as long as the reader is open. Parquet's own bound
+//! is 100 MiB a reader: a search for a word over ten segments would take a gigabyte.
 
 use std::fmt;
 use std::ops::Range;
@@ -14,6 +18,7 @@ use bytes::Bytes;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
+use datafusion::execution::memory_pool::{MemoryLimit, MemoryPool};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::future::BoxFuture;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
@@ -31,11 +36,29 @@ const DECODING_BYTES: usize = 512 << 10;
 /// Rows of decoded batches that are under way at once: one is decoded, one is filtered.
 const ROWS_DECODED: u64 = 2 * 8192;
 
+/// Decoded columns that one reader keeps from its filters for its answer, at most: what is beyond is
+/// decoded twice.
+const KEPT_BYTES_MAX: usize = 4 << 20;
+
+/// All readers of a scan keep one of so many parts of the query's memory.
+const KEPT_PART: usize = 16;
+
+/// Bytes of decoded columns that each of so many readers may keep.
+pub(super) fn kept_bytes(memory: &dyn MemoryPool, readers: usize) -> usize {
+    let all = match memory.memory_limit() {
+        MemoryLimit::Finite(bytes) => bytes / KEPT_PART,
+        _ => usize::MAX,
+    };
+    KEPT_BYTES_MAX.min(all / readers.max(1))
+}
+
 /// Makes readers that hold memory of the query.
 pub(super) struct HeldReaders {
     inner: CachedParquetFileReaderFactory,
     memory: QueryMemory,
     read: BytesRead,
+    /// What each reader holds from its beginning to its end.
+    fixed_bytes: usize,
 }
 
 impl fmt::Debug for HeldReaders {
@@ -45,13 +68,15 @@ impl fmt::Debug for HeldReaders {
 }
 
 impl HeldReaders {
-    /// Readers like those of `inner`; what they read is counted in `read`.
+    /// Readers like those of `inner`, each of which keeps `kept_bytes` of decoded columns; what
+    /// they read is counted in `read`.
     pub(super) fn new(
         inner: CachedParquetFileReaderFactory,
         memory: QueryMemory,
         read: BytesRead,
+        kept_bytes: usize,
     ) -> Self {
-        Self { inner, memory, read }
+        Self { inner, memory, read, fixed_bytes: DECODING_BYTES + kept_bytes }
     }
 }
 
@@ -65,9 +90,11 @@ impl ParquetFileReaderFactory for HeldReaders {
     ) -> datafusion::error::Result<Box<dyn AsyncFileReader + Send>> {
         let inner = self.inner.create_reader(partition, file, metadata_size_hint, metrics)?;
         let held = self.memory.hold("segments");
-        held.grow(DECODING_BYTES)?;
+        let fixed_bytes = self.fixed_bytes;
+        held.grow(fixed_bytes)?;
         let read = self.read.clone();
-        Ok(Box::new(HeldReader { inner, held, read, newest_bytes: 0, metadata: None }))
+        let newest_bytes = 0;
+        Ok(Box::new(HeldReader { inner, held, read, fixed_bytes, newest_bytes, metadata: None }))
     }
 }
 
@@ -75,6 +102,8 @@ struct HeldReader {
     inner: Box<dyn AsyncFileReader + Send>,
     held: Held,
     read: BytesRead,
+    /// Bytes held from the beginning to the end.
+    fixed_bytes: usize,
     /// Bytes of the newest fetch.
     newest_bytes: usize,
     metadata: Option<Arc<ParquetMetaData>>,
@@ -86,7 +115,7 @@ impl HeldReader {
         self.read.add(ranges.iter().map(length).sum()).map_err(external)?;
         let bytes: u64 = ranges.iter().map(|range| self.decoded_bytes(range) + length(range)).sum();
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX / 4);
-        let held = DECODING_BYTES + self.newest_bytes + bytes;
+        let held = self.fixed_bytes + self.newest_bytes + bytes;
         self.newest_bytes = bytes;
         self.held.resize(held).map_err(|error| ParquetError::External(Box::new(error)))
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::DFSchema;
+use datafusion::config::TableParquetOptions;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
@@ -29,7 +30,7 @@ use storage::{Segment, Snapshot, fit};
 use super::attributes::{Attributes, Reading, Way, readings};
 use super::mask::MaskExec;
 use super::pruning;
-use super::reader::HeldReaders;
+use super::reader::{HeldReaders, kept_bytes};
 use crate::memory::QueryMemory;
 use crate::output::QueryStats;
 
@@ -139,15 +140,23 @@ fn open(
     let objects = Arc::clone(&request.snapshot.objects);
     let readers = CachedParquetFileReaderFactory::new(objects, cache);
     let memory = QueryMemory::of(&runtime.memory_pool);
-    let readers = HeldReaders::new(readers, memory, stats.bytes_read.clone());
+    let filters = [request.filter.clone(), reading.way.filter(&request.attributes)];
+    let filter = conjunction(filters.into_iter().flatten());
+    let kept_bytes = match &filter {
+        Some(_) => kept_bytes(runtime.memory_pool.as_ref(), reading.segments.len()),
+        None => 0,
+    };
+    let readers = HeldReaders::new(readers, memory, stats.bytes_read.clone(), kept_bytes);
+    let mut options = TableParquetOptions::default();
+    options.global.max_predicate_cache_size = Some(kept_bytes);
     let mut source = ParquetSource::new(Arc::clone(layout.schema()))
+        .with_table_parquet_options(options)
         .with_parquet_file_reader_factory(Arc::new(readers))
         .with_pushdown_filters(true)
         .with_reorder_filters(true)
         .with_enable_page_index(true)
         .with_bloom_filter_on_read(true);
-    let filters = [request.filter.clone(), reading.way.filter(&request.attributes)];
-    if let Some(filter) = conjunction(filters.into_iter().flatten()) {
+    if let Some(filter) = filter {
         source = source.with_predicate(physical(&filter, layout.schema())?);
     }
     let groups = reading.segments.iter().map(|segment| {
