@@ -152,8 +152,8 @@ async fn a_segment_is_read_once_however_often_it_is_asked() {
     check(&program, base_ns, 500).await;
     assert_eq!(server.counted().segment_gets, cold.segment_gets, "warm queries ask for nothing");
 
-    // What is on the disk is found again by the next process.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // What is on the disk is found again by the next process; it is put there when nobody waits.
+    tokio::time::sleep(Duration::from_secs(2)).await;
     program.kill();
     program.start_again().await;
     tokio::time::sleep(Duration::from_millis(500)).await;
