@@ -12,7 +12,7 @@ use schemas::model::{Labels, METRIC_NAME, StepGrid};
 
 use super::collect::{Content, scalar};
 use super::constant::step_seconds;
-use super::node::{channel, execution_plan, single_partition};
+use super::node::{channel, execution_plan, send_full, send_rest, single_partition};
 use crate::Error;
 use crate::functions::scalar as number;
 use crate::histogram::Histogram;
@@ -137,17 +137,14 @@ impl FunctionExec {
                     });
                     Ok::<(), Error>(())
                 })?;
-                if output.is_full() && sender.send(Ok(output.finish())).await.is_err() {
+                if !send_full(&mut output, &sender).await {
                     return Ok(());
                 }
             }
             if let Change::Absent(labels) = &change {
                 output.push(roster.ordinal(labels)?, &vec![1.0; absent.len()], &absent);
             }
-            if !output.is_empty() {
-                // A consumer that is gone wants no more batches.
-                let _ = sender.send(Ok(output.finish())).await;
-            }
+            send_rest(output, &sender).await;
             Ok(())
         });
         Ok(builder.build())

@@ -14,7 +14,7 @@ use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
 use schemas::model::{CompiledMatcher, Grouping, Labels, METRIC_NAME};
 
 use super::collect::{Cell, Row, Rows, collect, duplicate, push};
-use super::node::{channel, execution_plan, single_partition};
+use super::node::{channel, execution_plan, send_full, send_rest, single_partition};
 use crate::roster::{Identity, OrdinalMap, Roster};
 use crate::tiles::{self, TileBuilder};
 use crate::{Error, ErrorKind};
@@ -81,14 +81,11 @@ impl InfoExec {
             let mut output = TileBuilder::new(work.steps);
             for row in work.enrich(&base, &info)? {
                 push(&mut output, row);
-                if output.is_full() && sender.send(Ok(output.finish())).await.is_err() {
+                if !send_full(&mut output, &sender).await {
                     return Ok(());
                 }
             }
-            if !output.is_empty() {
-                // A consumer that is gone wants no more batches.
-                let _ = sender.send(Ok(output.finish())).await;
-            }
+            send_rest(output, &sender).await;
             Ok(())
         });
         Ok(builder.build())

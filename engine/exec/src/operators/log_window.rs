@@ -20,7 +20,7 @@ use futures::StreamExt;
 use plan::node::WindowFunction;
 
 use super::log_rows::{LogRows, SeriesRows};
-use super::node::{channel, execution_plan, single_partition};
+use super::node::{channel, execution_plan, send_full, send_rest, single_partition};
 use crate::functions::window::{self, Output, Samples, Windows};
 use crate::roster::Roster;
 use crate::tiles::{self, TileBuilder};
@@ -88,14 +88,11 @@ impl LogWindowExec {
                     let output = &mut Output { values, valid };
                     samples.evaluate(&function, &folded.windows, output);
                 });
-                if output.is_full() && sender.send(Ok(output.finish())).await.is_err() {
+                if !send_full(&mut output, &sender).await {
                     return Ok(());
                 }
             }
-            if !output.is_empty() {
-                // A consumer that is gone wants no more batches.
-                let _ = sender.send(Ok(output.finish())).await;
-            }
+            send_rest(output, &sender).await;
             Ok(())
         });
         Ok(builder.build())

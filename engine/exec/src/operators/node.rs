@@ -4,11 +4,15 @@
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
+use tokio::sync::mpsc::Sender;
+
+use crate::tiles::TileBuilder;
 
 /// Batches that wait between an operator and its consumer.
 const BATCHES_QUEUED_MAX: usize = 2;
@@ -26,6 +30,25 @@ pub(super) fn single_partition(schema: SchemaRef) -> Arc<PlanProperties> {
 /// A channel of batches that a task fills; dropping the stream stops the task.
 pub(super) fn channel(schema: SchemaRef) -> RecordBatchReceiverStreamBuilder {
     RecordBatchReceiverStreamBuilder::new(schema, BATCHES_QUEUED_MAX)
+}
+
+/// Sends tiles if there are enough for a batch; whether the consumer wants more.
+pub(super) async fn send_full(
+    tiles: &mut TileBuilder,
+    sender: &Sender<datafusion::error::Result<RecordBatch>>,
+) -> bool {
+    !tiles.is_full() || sender.send(Ok(tiles.finish())).await.is_ok()
+}
+
+/// Sends the last tiles, if there are any.
+pub(super) async fn send_rest(
+    mut tiles: TileBuilder,
+    sender: &Sender<datafusion::error::Result<RecordBatch>>,
+) {
+    if !tiles.is_empty() {
+        // A consumer that is gone wants no more batches.
+        let _ = sender.send(Ok(tiles.finish())).await;
+    }
 }
 
 /// Runs one partition of `input` in a task of its own, so that inputs are decoded in parallel.

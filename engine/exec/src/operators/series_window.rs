@@ -21,7 +21,7 @@ use plan::node::WindowFunction;
 use tokio::sync::mpsc::Sender;
 
 use super::histogram_input::HistogramInput;
-use super::node::{channel, execution_plan, single_partition};
+use super::node::{channel, execution_plan, send_full, send_rest, single_partition};
 use super::series_input::{Scratch, SeriesInput, SeriesKey, open};
 use super::window_parameters::stepwise;
 use super::window_remarks::WindowRemarks;
@@ -335,7 +335,7 @@ impl Leaf {
                     doubts.confirm();
                 }
             });
-            if tiles.is_full() && sender.send(Ok(tiles.finish())).await.is_err() {
+            if !send_full(&mut tiles, sender).await {
                 return Ok(());
             }
             if samples_read >= yield_at {
@@ -343,10 +343,7 @@ impl Leaf {
                 tokio::task::yield_now().await;
             }
         }
-        if !tiles.is_empty() {
-            // A consumer that is gone wants no more batches.
-            let _ = sender.send(Ok(tiles.finish())).await;
-        }
+        send_rest(tiles, sender).await;
         Ok(())
     }
 }

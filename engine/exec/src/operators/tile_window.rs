@@ -10,7 +10,7 @@ use plan::node::WindowFunction;
 use schemas::model::{METRIC_NAME, NANOS_PER_MILLI, StepGrid};
 
 use super::function::name_rule;
-use super::node::{channel, execution_plan, single_partition};
+use super::node::{channel, execution_plan, send_full, send_rest, single_partition};
 use super::window_parameters::stepwise;
 use super::window_remarks::{tell, tell_numbers};
 use crate::Error;
@@ -130,14 +130,11 @@ impl TileWindowExec {
                     });
                     Ok::<(), Error>(())
                 })?;
-                if output.is_full() && sender.send(Ok(output.finish())).await.is_err() {
+                if !send_full(&mut output, &sender).await {
                     return Ok(());
                 }
             }
-            if !output.is_empty() {
-                // A consumer that is gone wants no more batches.
-                let _ = sender.send(Ok(output.finish())).await;
-            }
+            send_rest(output, &sender).await;
             Ok(())
         });
         Ok(builder.build())

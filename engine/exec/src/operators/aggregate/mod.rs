@@ -32,7 +32,7 @@ use self::counted::{CELL_BYTES, Counted};
 use self::fold::Fold;
 use self::pick::Pick;
 use super::collect::{push, scalar};
-use super::node::{channel, execution_plan, single_partition};
+use super::node::{channel, execution_plan, send_full, send_rest, single_partition};
 use crate::annotations::Remarks;
 use crate::roster::{Identity, OrdinalMap, Roster};
 use crate::tiles::{self, Tile, TileBuilder};
@@ -232,10 +232,7 @@ impl<F: FnMut(Identity) -> Identity> Groups<F> {
                 return Ok(());
             }
         }
-        if !output.is_empty() {
-            // A consumer that is gone wants no more batches.
-            let _ = sender.send(Ok(output.finish())).await;
-        }
+        send_rest(output, sender).await;
         Ok(())
     }
 
@@ -248,11 +245,6 @@ impl<F: FnMut(Identity) -> Identity> Groups<F> {
         }
         Ok(self.roster.ordinal_of(&Identity { labels: labels(), sheds_name })?)
     }
-}
-
-/// Sends tiles if there are enough for a batch; whether the consumer wants more.
-async fn send_full(output: &mut TileBuilder, sender: &Sender<Result<RecordBatch>>) -> bool {
-    !output.is_full() || sender.send(Ok(output.finish())).await.is_ok()
 }
 
 /// What is worth telling about an aggregation, gathered over its groups.

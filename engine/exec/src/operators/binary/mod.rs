@@ -18,7 +18,7 @@ use schemas::model::{Grouping, Labels};
 
 use self::told::Told;
 use super::collect::{Cell, Content, Row, Rows, collect, duplicate, push, scalar};
-use super::node::{channel, execution_plan, single_partition};
+use super::node::{channel, execution_plan, send_full, send_rest, single_partition};
 use crate::annotations::Remarks;
 use crate::histogram::Histogram;
 use crate::roster::{Identity, OrdinalMap, Roster, without_name};
@@ -108,14 +108,11 @@ impl BinaryExec {
             };
             for row in rows {
                 push(&mut output, row);
-                if output.is_full() && sender.send(Ok(output.finish())).await.is_err() {
+                if !send_full(&mut output, &sender).await {
                     return Ok(());
                 }
             }
-            if !output.is_empty() {
-                // A consumer that is gone wants no more batches.
-                let _ = sender.send(Ok(output.finish())).await;
-            }
+            send_rest(output, &sender).await;
             Ok(())
         });
         Ok(builder.build())

@@ -19,7 +19,7 @@ use schemas::model::{Grouping, Labels, METRIC_NAME, StepGrid};
 
 use self::notes::Notes;
 use super::collect::{Collected, Content, Row, collect, push, scalar};
-use super::node::{channel, execution_plan, single_partition};
+use super::node::{channel, execution_plan, send_full, send_rest, single_partition};
 use crate::annotations::Remarks;
 use crate::functions::histogram::Bucket;
 use crate::histogram::Histogram;
@@ -104,14 +104,11 @@ impl HistogramExec {
                 for row in work.evaluate(&group)? {
                     push(&mut output, row);
                 }
-                if output.is_full() && sender.send(Ok(output.finish())).await.is_err() {
+                if !send_full(&mut output, &sender).await {
                     return Ok(());
                 }
             }
-            if !output.is_empty() {
-                // A consumer that is gone wants no more batches.
-                let _ = sender.send(Ok(output.finish())).await;
-            }
+            send_rest(output, &sender).await;
             Ok(())
         });
         Ok(builder.build())
