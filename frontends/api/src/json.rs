@@ -2,27 +2,7 @@
 
 use std::fmt::Write;
 
-/// Appends a JSON string.
-pub(crate) fn write_text(out: &mut String, text: &str) {
-    out.push('"');
-    let is_plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| !is_plain(byte)) {
-        out.push_str(&rest[..at]);
-        // Whatever is escaped is ASCII, so the next character starts one byte on.
-        match rest.as_bytes()[at] {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            byte => push(out, format_args!("\\u{byte:04x}")),
-        }
-        rest = &rest[at + 1..];
-    }
-    out.push_str(rest);
-    out.push('"');
-}
+pub(crate) use schemas::tables::object::write_text;
 
 /// Appends `"name":`, after a comma unless it opens an object.
 pub(crate) fn write_key(out: &mut String, name: &str) {

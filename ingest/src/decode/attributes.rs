@@ -9,6 +9,7 @@ use std::fmt::Write;
 use ahash::AHashMap;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use schemas::tables::object::{write_escaped, write_text};
 
 use super::Failure;
 use super::envelope::Resource;
@@ -304,34 +305,6 @@ pub(crate) fn map_entries(message: &[u8]) -> Result<Vec<KeyValue<'_>>, Failure> 
     }
     dedup(&mut entries);
     Ok(entries)
-}
-
-/// Appends a JSON string.
-pub(crate) fn write_text(out: &mut String, text: &str) {
-    out.push('"');
-    write_escaped(out, text);
-    out.push('"');
-}
-
-fn write_escaped(out: &mut String, text: &str) {
-    let is_plain = |byte: &u8| *byte >= 0x20 && *byte != b'"' && *byte != b'\\';
-    if text.as_bytes().iter().all(is_plain) {
-        out.push_str(text);
-        return;
-    }
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\0'..='\x1F' => {
-                write!(out, "\\u{:04x}", u32::from(c)).expect("a String takes all that is written");
-            }
-            _ => out.push(c),
-        }
-    }
 }
 
 /// Appends a decimal integer.
