@@ -15,6 +15,21 @@ impl Program {
         assert_eq!(status, StatusCode::OK, "{}", answer.text().await.unwrap());
     }
 
+    /// What a path answers to a tenant, as JSON where it can; `None` sends no header.
+    pub(crate) async fn as_tenant(
+        &self,
+        tenant: Option<&str>,
+        path: &str,
+        params: &[(&str, &str)],
+    ) -> (StatusCode, String) {
+        let mut request = self.http.get(self.url(path)).query(params);
+        if let Some(tenant) = tenant {
+            request = request.header("x-scope-orgid", tenant);
+        }
+        let answer = request.header("accept", "application/json").send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    }
+
     /// Sends a body to an OTLP path with further headers; protobuf unless they say otherwise.
     pub(crate) async fn post_otlp(
         &self,

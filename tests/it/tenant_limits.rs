@@ -9,23 +9,6 @@ use serde_json::Value;
 use crate::program::Program;
 use crate::telemetry::{self, SECOND_NS, now_ns};
 
-impl Program {
-    /// What a path answers to a tenant; `None` sends no header.
-    async fn as_tenant(
-        &self,
-        tenant: Option<&str>,
-        path: &str,
-        params: &[(&str, &str)],
-    ) -> (StatusCode, String) {
-        let mut request = self.http.get(self.url(path)).query(params);
-        if let Some(tenant) = tenant {
-            request = request.header("x-scope-orgid", tenant);
-        }
-        let answer = request.send().await.unwrap();
-        (answer.status(), answer.text().await.unwrap())
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_over_its_limits_is_told_and_others_go_on() {
     let folder = tempfile::tempdir().unwrap();

@@ -52,21 +52,6 @@ async fn fill(program: &Program, base_ns: u64) {
     }
 }
 
-/// What a tenant is told at a path.
-async fn ask(
-    program: &Program,
-    tenant: Option<&str>,
-    path: &str,
-    params: &[(&str, &str)],
-) -> (StatusCode, String) {
-    let mut request = program.http.get(program.url(path)).query(params);
-    if let Some(tenant) = tenant {
-        request = request.header("x-scope-orgid", tenant);
-    }
-    let answer = request.header("accept", "application/json").send().await.unwrap();
-    (answer.status(), answer.text().await.unwrap())
-}
-
 /// Paths and parameters that tell a tenant all that it has.
 fn everything(base_ns: u64) -> Vec<(&'static str, Vec<(&'static str, String)>)> {
     let seconds = |offset: i64| (base_ns / SECOND_NS).saturating_add_signed(offset).to_string();
@@ -120,15 +105,15 @@ async fn nobody_finds_what_another_tenant_has() {
             for (own, other) in
                 [(0, 1), (1, 0), (0, 1), (1, 0)].map(|(own, other)| (TENANTS[own], TENANTS[other]))
             {
-                let (status, text) = ask(&program, Some(own), path, &params).await;
+                let (status, text) = program.as_tenant(Some(own), path, &params).await;
                 assert_eq!(status, StatusCode::OK, "{own} {path} {params:?}: {text}");
                 assert!(text.contains(own), "{own} finds itself at {path} {params:?}: {text}");
                 assert!(!text.contains(other), "{own} finds {other} at {path}: {text}");
             }
-            let (_, text) = ask(&program, Some("nobody"), path, &params).await;
+            let (_, text) = program.as_tenant(Some("nobody"), path, &params).await;
             let told = TENANTS.iter().any(|tenant| text.contains(tenant));
             assert!(!told, "nobody finds something at {path} {params:?}: {text}");
-            let (status, text) = ask(&program, None, path, &params).await;
+            let (status, text) = program.as_tenant(None, path, &params).await;
             assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}: {text}");
             let told = if path == "/sql" { r#"{"error":"no org id"}"# } else { "no org id" };
             assert_eq!(text.trim(), told, "{path}");
@@ -136,10 +121,10 @@ async fn nobody_finds_what_another_tenant_has() {
         for (at, tenant) in TENANTS.into_iter().enumerate() {
             for path in ["/tempo/api/traces/", "/tempo/api/v2/traces/"] {
                 let own = format!("{path}{:032x}", TRACES[at]);
-                let (status, text) = ask(&program, Some(tenant), &own, &[]).await;
+                let (status, text) = program.as_tenant(Some(tenant), &own, &[]).await;
                 assert!(status.is_success() && text.contains(tenant), "{own}: {status} {text}");
                 let foreign = format!("{path}{:032x}", TRACES[1 - at]);
-                let (_, text) = ask(&program, Some(tenant), &foreign, &[]).await;
+                let (_, text) = program.as_tenant(Some(tenant), &foreign, &[]).await;
                 assert!(!text.contains(TENANTS[1 - at]), "{foreign}: {text}");
             }
         }
@@ -171,7 +156,7 @@ async fn sql_reaches_nothing_but_the_tenants_tables() {
         "SELECT * FROM \"tenant=blue\".public.logs".to_owned(),
     ] {
         let params = [("query", statement.as_str())];
-        let (status, text) = ask(&program, Some("pink"), "/sql", &params).await;
+        let (status, text) = program.as_tenant(Some("pink"), "/sql", &params).await;
         assert!(status.is_client_error(), "{statement}: {status} {text}");
         assert!(!text.contains("blue_"), "{statement}: {text}");
     }
@@ -179,7 +164,7 @@ async fn sql_reaches_nothing_but_the_tenants_tables() {
     for table in ["tables", "columns", "views", "schemata", "df_settings"] {
         let statement = format!("SELECT * FROM information_schema.{table}");
         let params = [("query", statement.as_str()), ("format", "json")];
-        let (_, text) = ask(&program, Some("pink"), "/sql", &params).await;
+        let (_, text) = program.as_tenant(Some("pink"), "/sql", &params).await;
         assert!(!text.contains("blue"), "{statement}: {text}");
     }
 }
@@ -192,11 +177,11 @@ async fn a_name_is_one_tenants_or_refused_at_every_door() {
     let body = telemetry::logs("s", vec![telemetry::log(now_ns(), "x")]).encode_to_vec();
     for name in names {
         for path in ["/prometheus/api/v1/labels", "/loki/api/v1/labels", "/tempo/api/search/tags"] {
-            let (status, text) = ask(&program, Some(name), path, &[]).await;
+            let (status, text) = program.as_tenant(Some(name), path, &[]).await;
             assert_eq!(status, StatusCode::BAD_REQUEST, "{name:.30} {path}: {text:.200}");
         }
         let params = [("query", "SELECT 1")];
-        let (status, text) = ask(&program, Some(name), "/sql", &params).await;
+        let (status, text) = program.as_tenant(Some(name), "/sql", &params).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{name:.30}: {text:.200}");
         let headers = [("x-scope-orgid", name)];
         let answer = program.post_otlp("logs", body.clone(), &headers).await;
