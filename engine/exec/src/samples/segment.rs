@@ -252,9 +252,8 @@ pub(super) struct Blocks {
 /// What blocks are decoded in, one after the other.
 #[derive(Default)]
 pub(super) struct Buffers {
-    times: Vec<i64>,
-    values: Vec<i64>,
-    mantissas: Vec<i64>,
+    /// Of times, values and mantissas, where they are of several pages.
+    joined: [Vec<i64>; 3],
     exponents: Vec<Run>,
     numbers: Vec<f64>,
     runs: Runs,
@@ -265,8 +264,8 @@ pub(super) struct Buffers {
 impl Buffers {
     /// Memory that they hold, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let numbers = self.times.capacity() + self.values.capacity() + self.mantissas.capacity();
-        let numbers = (numbers + self.numbers.capacity()) * size_of::<i64>();
+        let joined: usize = self.joined.iter().map(Vec::capacity).sum();
+        let numbers = (joined + self.numbers.capacity()) * size_of::<i64>();
         let pages: usize = self.pages.iter().map(PageBuffers::bytes).sum();
         numbers + self.exponents.capacity() * size_of::<Run>() + self.runs.bytes() + pages
     }
@@ -281,8 +280,16 @@ impl Blocks {
     /// Decodes and packs a block, which comes after those decoded before.
     pub(super) fn decode(&mut self, block: u32, buffers: &mut Buffers) -> Result<Runs, Error> {
         let rows = self.directory.rows(block);
-        self.read(&rows, buffers).map_err(from_parquet)?;
-        let Buffers { times, values, mantissas, exponents, numbers, runs, .. } = buffers;
+        let Buffers { numbers, runs, pages, joined, exponents } = buffers;
+        let [of_times, of_values, of_mantissas, of_exponents] = pages;
+        let [times, values, mantissas] = joined;
+        let times = self.times.numbers(rows.clone(), of_times, times).map_err(from_parquet)?;
+        let values = read(&mut self.values, &rows, of_values, values)?;
+        let mantissas = read(&mut self.mantissas, &rows, of_mantissas, mantissas)?;
+        exponents.clear();
+        if let Some(column) = &mut self.exponents {
+            column.runs(rows.clone(), of_exponents, exponents).map_err(from_parquet)?;
+        }
         let mut exponents = exponents.as_slice();
         for (key, of_series) in self.directory.series(rows.clone()) {
             let (from, until) = (of_series.start - rows.start, of_series.end - rows.start);
@@ -315,29 +322,22 @@ impl Blocks {
         }
         Ok(runs.take_packed())
     }
+}
 
-    fn read(&mut self, rows: &Range<u32>, buffers: &mut Buffers) -> parquet::errors::Result<()> {
-        let Buffers { times, values, mantissas, exponents, pages, .. } = buffers;
-        let [of_times, of_values, of_mantissas, of_exponents] = pages;
-        times.clear();
-        self.times.numbers(rows.clone(), of_times, times)?;
-        let numbers =
-            [(&mut self.values, of_values, values), (&mut self.mantissas, of_mantissas, mantissas)];
-        for (column, pages, buffer) in numbers {
-            match column {
-                Some(column) => {
-                    buffer.clear();
-                    column.numbers(rows.clone(), pages, buffer)?;
-                }
-                // Nobody looks at them, but each row has its place.
-                None if buffer.len() < rows.len() => buffer.resize(rows.len(), 0),
-                None => {}
+/// The values of some rows of a column; of one that holds nothing, values that nobody looks at.
+fn read<'a>(
+    column: &mut Option<Column>,
+    rows: &Range<u32>,
+    pages: &'a mut PageBuffers,
+    joined: &'a mut Vec<i64>,
+) -> Result<&'a [i64], Error> {
+    match column {
+        Some(column) => column.numbers(rows.clone(), pages, joined).map_err(from_parquet),
+        None => {
+            if joined.len() < rows.len() {
+                joined.resize(rows.len(), 0);
             }
-        }
-        exponents.clear();
-        match &mut self.exponents {
-            Some(column) => column.runs(rows.clone(), of_exponents, exponents),
-            None => Ok(()),
+            Ok(joined)
         }
     }
 }

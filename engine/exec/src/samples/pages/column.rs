@@ -128,24 +128,28 @@ impl Column {
         })
     }
 
-    /// Adds the values of some rows, which must not come before those read already; nulls are 0.
+    /// The values of some rows, which must not come before those read already; nulls are 0.
     /// Numbers are given by their bits. The buffers must be the same ones for all calls, and serve
-    /// no other column before this one is read.
-    pub(in super::super) fn numbers(
+    /// no other column before this one is read. Rows of several pages are put together in `to`.
+    pub(in super::super) fn numbers<'a>(
         &mut self,
         rows: Range<u32>,
-        buffers: &mut PageBuffers,
-        to: &mut Vec<i64>,
-    ) -> Result<()> {
+        buffers: &'a mut PageBuffers,
+        to: &'a mut Vec<i64>,
+    ) -> Result<&'a [i64]> {
         let (mut row, end) = (rows.start as usize, rows.end as usize);
+        to.clear();
         while row < end {
             self.advance(row, Form::Numbers, buffers)?;
             let until = end.min(self.rows.end);
             let first = self.rows.start;
+            if row == rows.start as usize && until == end {
+                return Ok(&buffers.numbers[row - first..until - first]);
+            }
             to.extend_from_slice(&buffers.numbers[row - first..until - first]);
             row = until;
         }
-        Ok(())
+        Ok(to)
     }
 
     /// Adds the values of some rows, which must not come before those read already, as runs;

@@ -90,6 +90,52 @@ pub(super) fn hybrid(
     Some(())
 }
 
+/// Adds `eights` times eight integers, each `least` and what `W` bits say above the one before it.
+fn unpack<const W: usize>(
+    bytes: &[u8],
+    eights: usize,
+    least: i64,
+    value: &mut i64,
+    to: &mut Vec<i64>,
+) {
+    let mask = (1_u128 << W) - 1;
+    for eight in bytes.chunks_exact(W).take(eights) {
+        let mut word = [0; 16];
+        word[..W].copy_from_slice(eight);
+        let word = u128::from_le_bytes(word);
+        let mut unpacked = [0; 8];
+        for (place, to) in unpacked.iter_mut().enumerate() {
+            let above = ((word >> (place * W)) & mask) as i64;
+            *value = value.wrapping_add(least).wrapping_add(above);
+            *to = *value;
+        }
+        to.extend_from_slice(&unpacked);
+    }
+}
+
+type Unpack = fn(&[u8], usize, i64, &mut i64, &mut Vec<i64>);
+
+/// By width, from 1 on: with the width known, shifts and masks are constants. Eight integers of
+/// the widest fit into 128 bits.
+const UNPACK: [Unpack; 16] = [
+    unpack::<1>,
+    unpack::<2>,
+    unpack::<3>,
+    unpack::<4>,
+    unpack::<5>,
+    unpack::<6>,
+    unpack::<7>,
+    unpack::<8>,
+    unpack::<9>,
+    unpack::<10>,
+    unpack::<11>,
+    unpack::<12>,
+    unpack::<13>,
+    unpack::<14>,
+    unpack::<15>,
+    unpack::<16>,
+];
+
 /// Adds `count` integers, packed as differences, to `to`.
 pub(super) fn differences(bytes: &[u8], count: usize, to: &mut Vec<i64>) -> Option<()> {
     let mut at = 0;
@@ -131,12 +177,21 @@ pub(super) fn differences(bytes: &[u8], count: usize, to: &mut Vec<i64>) -> Opti
                 if there * 8 < wanted * width as usize {
                     return None;
                 }
-                padded[..there].copy_from_slice(&rest[..there]);
-                to.extend((0..wanted).map(|place| {
-                    let above = bits(&padded, place * width as usize, width) as i64;
-                    value = value.wrapping_add(least).wrapping_add(above);
-                    value
-                }));
+                let eights = match UNPACK.get(width as usize - 1) {
+                    Some(unpack) => {
+                        unpack(&rest[..there], wanted / 8, least, &mut value, to);
+                        wanted / 8 * 8
+                    }
+                    None => 0,
+                };
+                if eights < wanted {
+                    padded[..there].copy_from_slice(&rest[..there]);
+                    to.extend((eights..wanted).map(|place| {
+                        let above = bits(&padded, place * width as usize, width) as i64;
+                        value = value.wrapping_add(least).wrapping_add(above);
+                        value
+                    }));
+                }
                 at += length;
             }
             left -= wanted;

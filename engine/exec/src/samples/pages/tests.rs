@@ -107,7 +107,7 @@ proptest! {
             let (mut of_numbers, mut of_runs) = <(PageBuffers, PageBuffers)>::default();
             for rows in rows {
                 let (mut got, mut got_runs) = (Vec::new(), Vec::new());
-                numbers.numbers(rows.clone(), &mut of_numbers, &mut got).unwrap();
+                let got = numbers.numbers(rows.clone(), &mut of_numbers, &mut got).unwrap();
                 let of_rows = &values[rows.start as usize..rows.end as usize];
                 let expected: Vec<i64> = of_rows.iter().map(|value| value.unwrap_or(0)).collect();
                 prop_assert_eq!(got, expected);
@@ -144,10 +144,11 @@ fn narrow_integers_and_bits_of_numbers() {
         version: WriterVersion::PARQUET_1_0,
         page_rows: 3,
     };
-    let mut got = Vec::new();
+    let (mut got, mut pages) = (Vec::new(), PageBuffers::default());
     let numbers = [f64::NAN, -0.0, 1.5, f64::INFINITY, 7.0];
     let file = write(Arc::new(Float64Array::from(numbers.to_vec())), way);
-    column(&file).numbers(0..5, &mut PageBuffers::default(), &mut got).unwrap();
+    let mut column_of_numbers = column(&file);
+    let got = column_of_numbers.numbers(0..5, &mut pages, &mut got).unwrap();
     let bits: Vec<i64> = numbers.iter().map(|number| number.to_bits() as i64).collect();
     assert_eq!(got, bits);
     for has_dictionary in [false, true] {
