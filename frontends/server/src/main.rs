@@ -38,6 +38,7 @@ use crate::cli::Cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    forgo_huge_pages();
     match commands::run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -47,3 +48,18 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// Asks the kernel for small pages only.
+///
+/// Each thread's heap spreads small and large objects over pages of their own; with huge pages the
+/// first byte of each costs clearing two megabytes. Measured without them: a fifth less CPU for
+/// taking samples in, half of the resident memory of queries, and no slower ones.
+#[cfg(target_os = "linux")]
+fn forgo_huge_pages() {
+    // A kernel that refuses costs memory, nothing else.
+    let _ = rustix_process::thread::disable_transparent_huge_pages(true);
+}
+
+/// Elsewhere there is nothing to ask for.
+#[cfg(not(target_os = "linux"))]
+fn forgo_huge_pages() {}
