@@ -8,8 +8,9 @@
 //!  --flush        what was loaded is asked for in segments rather than in memory
 //!  --http [URL]   PromQL on a server: the one whose Prometheus API is at URL, or one of its own,
 //!                 the program `siglake` beside this one. It must tell tenants apart and take
-//!                 samples of 1970 (multi_tenancy=true, ingest.past_max=100000d), and drop names as the
-//!                 cases expect (promql.delayed_name_removal=true).
+//!                 samples of 1970 (multi_tenancy=true, ingest.past_max=100000d), and drop names
+//!                 and read start times as the cases expect (promql.delayed_name_removal=true,
+//!                 promql.start_times=true).
 //! ```
 
 #[path = "../script/mod.rs"]
@@ -28,11 +29,12 @@ const USAGE: &str = "usage: conformance promql|logql DIR [--flush | --http [URL]
                      [--list | --expected LIST]";
 
 /// What a server that is asked must be set to.
-const SETTINGS: [&str; 4] = [
+const SETTINGS: [&str; 5] = [
     "multi_tenancy=true",
     "ingest.past_max=100000d",
     "storage.durability=none",
     "promql.delayed_name_removal=true",
+    "promql.start_times=true",
 ];
 
 #[tokio::main]

@@ -119,6 +119,8 @@ struct Family<'a> {
 impl Family<'_> {
     fn histograms(mut self) -> Vec<Item> {
         self.buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+        // Bounds of a histogram ascend; of one that is written in several ways the first counts.
+        self.buckets.dedup_by_key(|bucket| bucket.0);
         let lengths = self.buckets.iter().map(|bucket| bucket.1.len());
         let length = lengths.chain(self.count.map(<[Item]>::len)).max().unwrap_or(0);
         (0..length).map(|at| self.at(at).unwrap_or(Item::Omitted)).collect()
