@@ -164,7 +164,7 @@ async fn pace(
 fn make(signal: Signal, args: &SoakArgs, start_ns: u64, made: &mpsc::Sender<Vec<Load>>) {
     // What is measured does not wait for what it is measured with.
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix_process::process::setpriority_process(None, 19) {
+    if let Err(error) = rustix::process::setpriority_process(None, 19) {
         eprintln!("requests are made at full priority: {error}");
     }
     let minute_ns = 60 * SECOND_NS;

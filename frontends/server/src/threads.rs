@@ -92,7 +92,7 @@ fn named(mut builder: Builder, name: &str, nice: i32) -> io::Result<Runtime> {
 /// How nice the calling thread is: 0 unless the program was started otherwise.
 #[cfg(target_os = "linux")]
 fn own_nice() -> i32 {
-    rustix_process::process::getpriority_process(None).unwrap_or(0)
+    rustix::process::getpriority_process(None).unwrap_or(0)
 }
 
 /// Makes the calling thread as nice as told; one that is so already is left alone. The kernel cuts
@@ -103,7 +103,7 @@ fn set_own_nice(nice: i32) {
         return;
     }
     // Linux takes no process for the calling thread alone.
-    if let Err(error) = rustix_process::process::setpriority_process(None, nice) {
+    if let Err(error) = rustix::process::setpriority_process(None, nice) {
         tracing::debug!(%error, nice, "a thread keeps its priority");
     }
 }
