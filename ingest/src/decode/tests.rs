@@ -30,21 +30,37 @@ pub(super) fn attribute(key: &str, value: common::any_value::Value) -> common::K
     }
 }
 
+/// Where requests come in that are all of one tenant.
+#[derive(Default)]
+pub(super) struct Place {
+    pub(super) limits: Limits,
+    pub(super) known: KnownSeries,
+    pub(super) series: LabelIndex,
+    pub(super) streams: LabelIndex,
+}
+
+impl Place {
+    /// What a request is decoded with that comes now and for the first time.
+    pub(super) fn context(&self) -> Context<'_> {
+        Context {
+            received_ns: NOW_NS,
+            limits: &self.limits,
+            series_max: 0,
+            streams_max: 0,
+            tenant: "t",
+            known: &self.known,
+            series: &self.series,
+            streams: &self.streams,
+            is_replay: false,
+            memory: None,
+            rejected_before: &[],
+        }
+    }
+}
+
 pub(super) fn decode_with(signal: Signal, request: &[u8], limits: &Limits) -> Decoded {
-    let (series, streams) = (LabelIndex::default(), LabelIndex::default());
-    let context = Context {
-        received_ns: NOW_NS,
-        limits,
-        series_max: 0,
-        streams_max: 0,
-        tenant: "t",
-        known: &KnownSeries::default(),
-        series: &series,
-        streams: &streams,
-        is_replay: false,
-        memory: None,
-        rejected_before: &[],
-    };
+    let place = Place::default();
+    let context = Context { limits, ..place.context() };
     decode(signal, Format::Protobuf, request, &context).unwrap()
 }
 
@@ -190,21 +206,8 @@ fn a_request_of_endless_empty_records_is_refused() {
     let rows_max = crate::limits::ROW_BYTES_PER_REQUEST_MAX / crate::limits::LOG_ROW_BYTES;
     let records = [0x12, 0x00].repeat(rows_max + 1);
     let request = framed(1, &framed(2, &records));
-    let (series, streams) = (LabelIndex::default(), LabelIndex::default());
-    let limits = Limits::default();
-    let context = Context {
-        received_ns: NOW_NS,
-        limits: &limits,
-        series_max: 0,
-        streams_max: 0,
-        tenant: "t",
-        known: &KnownSeries::default(),
-        series: &series,
-        streams: &streams,
-        is_replay: false,
-        memory: None,
-        rejected_before: &[],
-    };
+    let place = Place::default();
+    let context = place.context();
     let error = decode(Signal::Logs, Format::Protobuf, &request, &context).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
 }
@@ -232,21 +235,8 @@ fn repeated_envelope_messages_are_merged() {
 }
 
 fn decode_anything(bytes: &[u8]) {
-    let limits = Limits::default();
-    let (series, streams) = (LabelIndex::default(), LabelIndex::default());
-    let context = Context {
-        received_ns: NOW_NS,
-        limits: &limits,
-        series_max: 0,
-        streams_max: 0,
-        tenant: "t",
-        known: &KnownSeries::default(),
-        series: &series,
-        streams: &streams,
-        is_replay: false,
-        memory: None,
-        rejected_before: &[],
-    };
+    let place = Place::default();
+    let context = place.context();
     for signal in Signal::ALL {
         if let Ok(decoded) = decode(signal, Format::Protobuf, bytes, &context) {
             assert!(decoded.rejections.count() <= decoded.received);
@@ -309,21 +299,8 @@ fn endless_scopes_without_records_are_refused_too() {
         (0..200).flat_map(|i| framed(1, &string(&i.to_string(), "x").encode_to_vec())).collect();
     let scopes = [0x12, 0x00].repeat(100_000);
     let request = framed(1, &[framed(1, &attributes), scopes].concat());
-    let (series, streams) = (LabelIndex::default(), LabelIndex::default());
-    let limits = Limits::default();
-    let mut context = Context {
-        received_ns: NOW_NS,
-        limits: &limits,
-        series_max: 0,
-        streams_max: 0,
-        tenant: "t",
-        known: &KnownSeries::default(),
-        series: &series,
-        streams: &streams,
-        is_replay: false,
-        memory: None,
-        rejected_before: &[],
-    };
+    let place = Place::default();
+    let mut context = place.context();
     let error = decode(Signal::Metrics, Format::Protobuf, &request, &context).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     // What was accepted once is never refused by the log.

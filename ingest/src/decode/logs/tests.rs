@@ -9,13 +9,10 @@ use proptest::prelude::*;
 use schemas::model::Signal;
 use schemas::tables::Table;
 use serde_json::{Value, json};
-use storage::LabelIndex;
 
 use crate::body::Format;
-use crate::decode::tests::{NOW_NS, attribute, decode_message, rows, string};
-use crate::decode::{Context, Decoded, decode};
-use crate::known::KnownSeries;
-use crate::limits::Limits;
+use crate::decode::tests::{NOW_NS, Place, attribute, decode_message, rows, string};
+use crate::decode::{Decoded, decode};
 
 fn request(resource: Vec<proto::LogRecord>) -> ExportLogsServiceRequest {
     ExportLogsServiceRequest {
@@ -148,23 +145,10 @@ fn a_stream_has_one_row_a_day_and_none_if_it_is_known() {
     let decoded = decode_message(Signal::Logs, &request);
     assert_eq!(rows(&decoded, Table::LogStreams).len(), 2);
 
-    let (series, streams) = (LabelIndex::default(), LabelIndex::default());
+    let place = Place::default();
     let batch = decoded.batches.iter().find(|batch| batch.table == Table::LogStreams).unwrap();
-    streams.absorb(&batch.rows).unwrap();
-    let limits = Limits::default();
-    let context = Context {
-        received_ns: NOW_NS,
-        limits: &limits,
-        series_max: 0,
-        streams_max: 0,
-        tenant: "t",
-        known: &KnownSeries::default(),
-        series: &series,
-        streams: &streams,
-        is_replay: false,
-        memory: None,
-        rejected_before: &[],
-    };
+    place.streams.absorb(&batch.rows).unwrap();
+    let context = place.context();
     let bytes = prost::Message::encode_to_vec(&request);
     let again: Decoded = decode(Signal::Logs, Format::Protobuf, &bytes, &context).unwrap();
     assert_eq!(rows(&again, Table::LogStreams).len(), 0);

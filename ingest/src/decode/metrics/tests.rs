@@ -15,14 +15,11 @@ use prost::Message;
 use schemas::model::{Label, Labels, Signal};
 use schemas::tables::{Table, columns};
 use serde_json::{Value, json};
-use storage::LabelIndex;
 
 use super::STALE;
 use crate::body::Format;
-use crate::decode::tests::{NOW_NS, attribute, decode_message, rows, string};
-use crate::decode::{Context, Decoded, decode};
-use crate::known::KnownSeries;
-use crate::limits::Limits;
+use crate::decode::tests::{NOW_NS, Place, attribute, decode_message, rows, string};
+use crate::decode::{Decoded, decode};
 
 const NOW_MS: i64 = NOW_NS / 1_000_000;
 
@@ -297,23 +294,10 @@ fn points_of_changing_shape_have_their_own_labels() {
 fn known_series_make_no_rows() {
     let request = small_request();
     let first = decode_message(Signal::Metrics, &request);
-    let (series, streams) = (LabelIndex::default(), LabelIndex::default());
+    let place = Place::default();
     let batch = first.batches.iter().find(|batch| batch.table == Table::MetricSeries).unwrap();
-    series.absorb(&batch.rows).unwrap();
-    let limits = Limits::default();
-    let context = Context {
-        received_ns: NOW_NS,
-        limits: &limits,
-        series_max: 0,
-        streams_max: 0,
-        tenant: "t",
-        known: &KnownSeries::default(),
-        series: &series,
-        streams: &streams,
-        is_replay: false,
-        memory: None,
-        rejected_before: &[],
-    };
+    place.series.absorb(&batch.rows).unwrap();
+    let context = place.context();
     let again =
         decode(Signal::Metrics, Format::Protobuf, &request.encode_to_vec(), &context).unwrap();
     assert!(rows(&again, Table::MetricSeries).is_empty());
@@ -439,25 +423,11 @@ fn entangled_request() -> ExportMetricsServiceRequest {
 #[test]
 fn series_that_came_before_are_the_same_whether_or_not_that_is_remembered() {
     let request = entangled_request().encode_to_vec();
-    let (known, series, streams) = Default::default();
-    let limits = Limits::default();
-    let decode_again = |known: &KnownSeries, series: &LabelIndex| {
-        let context = Context {
-            received_ns: NOW_NS,
-            limits: &limits,
-            series_max: 0,
-            streams_max: 0,
-            tenant: "t",
-            known,
-            series,
-            streams: &streams,
-            is_replay: false,
-            memory: None,
-            rejected_before: &[],
-        };
-        decode(Signal::Metrics, Format::Protobuf, &request, &context).unwrap()
+    let decode_again = |place: &Place| {
+        decode(Signal::Metrics, Format::Protobuf, &request, &place.context()).unwrap()
     };
-    let fresh = decode_again(&KnownSeries::default(), &LabelIndex::default());
+    let place = Place::default();
+    let fresh = decode_again(&Place::default());
     let tables = [Table::MetricSamples, Table::Exemplars, Table::MetricHistograms];
     let all = rows(&fresh, Table::MetricSeries).len();
     let entries = |decoded: &Decoded| {
@@ -465,17 +435,17 @@ fn series_that_came_before_are_the_same_whether_or_not_that_is_remembered() {
         found.map(|batch| batch.rows.clone())
     };
     for round in 0..4 {
-        let again = decode_again(&known, &series);
+        let again = decode_again(&place);
         for table in tables {
             assert_eq!(rows(&again, table), rows(&fresh, table), "round {round} {table:?}");
         }
         let made = entries(&again);
         assert_eq!(made.is_some(), round == 0, "all series are new or known");
-        made.into_iter().for_each(|rows| series.absorb(&rows).unwrap());
+        made.into_iter().for_each(|rows| place.series.absorb(&rows).unwrap());
     }
     // What the index forgets is made again, though the labels are remembered.
-    series.forget_before(i32::MAX);
-    let again = decode_again(&known, &series);
+    place.series.forget_before(i32::MAX);
+    let again = decode_again(&place);
     assert_eq!(rows(&again, Table::MetricSeries).len(), all);
     assert_eq!(rows(&again, Table::MetricSamples), rows(&fresh, Table::MetricSamples));
 }

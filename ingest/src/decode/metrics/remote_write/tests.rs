@@ -4,13 +4,12 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use schemas::model::{Labels, Signal};
 use schemas::tables::Table;
-use storage::{LabelIndex, TableBatch};
+use storage::TableBatch;
 
 use super::*;
 use crate::body::Format;
 use crate::decode::decode;
-use crate::known::KnownSeries;
-use crate::limits::Limits;
+use crate::decode::tests::Place;
 
 /// 2023-11-14T22:13:20Z.
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -81,19 +80,8 @@ fn decoded(format: Format, request: &Message) -> Decoded {
 }
 
 fn try_decode(format: Format, request: &Message) -> Result<Decoded, Error> {
-    let context = Context {
-        received_ns: NOW_MS * NANOS_PER_MILLI,
-        limits: &Limits::default(),
-        series_max: 0,
-        streams_max: 0,
-        tenant: "t",
-        known: &KnownSeries::default(),
-        series: &LabelIndex::default(),
-        streams: &LabelIndex::default(),
-        is_replay: false,
-        memory: None,
-        rejected_before: &[],
-    };
+    let place = Place::default();
+    let context = Context { received_ns: NOW_MS * NANOS_PER_MILLI, ..place.context() };
     decode(Signal::Metrics, format, &request.0, &context)
 }
 
@@ -307,22 +295,10 @@ fn series_that_came_before_are_known_by_their_labels() {
         (Format::RemoteWrite2, of_2_0(["", "__name__", "up", "job", "b"], [1, 2, 3, 4]), id_of(&b)),
         (Format::RemoteWrite2, of_2_0(["", "a", "job", "up", "__name__"], [4, 3, 2, 1]), id_of(&a)),
     ];
-    let (known, index) = (KnownSeries::default(), LabelIndex::default());
+    let place = Place::default();
     for round in 0..3 {
         for (format, request, id) in &requests {
-            let context = Context {
-                received_ns: NOW_MS * NANOS_PER_MILLI,
-                limits: &Limits::default(),
-                series_max: 0,
-                streams_max: 0,
-                tenant: "t",
-                known: &known,
-                series: &index,
-                streams: &LabelIndex::default(),
-                is_replay: false,
-                memory: None,
-                rejected_before: &[],
-            };
+            let context = Context { received_ns: NOW_MS * NANOS_PER_MILLI, ..place.context() };
             let decoded = decode(Signal::Metrics, *format, &request.0, &context).unwrap();
             let samples = rows(&decoded, Table::MetricSamples);
             assert_eq!(ints(samples, "series_id"), [*id; 2]);
@@ -334,10 +310,10 @@ fn series_that_came_before_are_known_by_their_labels() {
             assert!(message.contains("\"up\""), "{message}");
             let new = decoded.batches.iter().find(|batch| batch.table == Table::MetricSeries);
             assert!(round == 0 || new.is_none());
-            new.into_iter().for_each(|batch| index.absorb(&batch.rows).unwrap());
+            new.into_iter().for_each(|batch| place.series.absorb(&batch.rows).unwrap());
         }
     }
-    assert_eq!(index.len(), 2);
+    assert_eq!(place.series.len(), 2);
 }
 
 fn id_of_name(name: &str) -> i64 {
