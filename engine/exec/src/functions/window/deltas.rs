@@ -24,8 +24,7 @@ pub(crate) fn last_mixed(
     output: &mut Output<'_>,
     histograms: &mut Vec<(u32, Histogram)>,
 ) {
-    let merged = samples.merged(0..samples.numbers.times.len(), 0..samples.times.len());
-    let times: Vec<i64> = merged.iter().map(|sample| sample.0).collect();
+    let (times, merged) = samples.all_merged();
     windows.for_each(&times, |k, lo, hi, _| {
         if hi < lo + 2 {
             return;

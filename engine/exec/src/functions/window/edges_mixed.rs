@@ -19,8 +19,7 @@ pub(crate) fn evaluate(
     histograms: &mut Vec<(u32, Histogram)>,
 ) -> Findings {
     let mut findings = Findings::default();
-    let merged = samples.merged(0..samples.numbers.times.len(), 0..samples.times.len());
-    let times: Vec<i64> = merged.iter().map(|sample| sample.0).collect();
+    let (times, merged) = samples.all_merged();
     let is_rate = matches!(function, WindowFunction::Rate | WindowFunction::RateCounter);
     windows.for_each(&times, |k, lo, hi, end| {
         let Some((first, last)) = reach.samples(&times, windows, (lo, hi, end)) else { return };
@@ -151,8 +150,7 @@ pub(crate) fn smoothed(
     histograms: &mut Vec<(u32, Histogram)>,
 ) -> Findings {
     let mut findings = Findings::default();
-    let merged = samples.merged(0..samples.numbers.times.len(), 0..samples.times.len());
-    let times: Vec<i64> = merged.iter().map(|sample| sample.0).collect();
+    let (times, merged) = samples.all_merged();
     let mut after = 0;
     windows.for_each(&times, |k, lo, hi, end| {
         let newest = end.saturating_add(windows.range);

@@ -63,6 +63,12 @@ impl<'a> MixedSamples<'a> {
         merged.sort_by_key(|sample| sample.0);
         merged
     }
+
+    /// The samples of all windows in order of time, and before them their times alone.
+    pub(super) fn all_merged(&self) -> (Vec<i64>, Vec<(i64, Sample<'a>)>) {
+        let merged = self.merged(0..self.numbers.times.len(), 0..self.times.len());
+        (merged.iter().map(|sample| sample.0).collect(), merged)
+    }
 }
 
 /// The newest sample of each window, none if that is a stale marker; its time in seconds in place
