@@ -313,7 +313,15 @@ impl Objects {
 
     /// Removes an object; nothing happens if there is none.
     pub(crate) async fn delete(&self, path: &str) -> Result<(), Error> {
+        // Before, for nothing of it is left when the process dies in between; and after, for a
+        // reader may have brought blocks of it meanwhile.
         self.forget(path);
+        let deleted = self.delete_object(path).await;
+        self.forget(path);
+        deleted
+    }
+
+    async fn delete_object(&self, path: &str) -> Result<(), Error> {
         match &*self.place {
             Place::Bucket(remote) => remote.delete(path).await,
             Place::Disk { root, meter, .. } => {

@@ -6,8 +6,10 @@
 //! ```
 //!
 //! One thread writes. Nothing is synced: a file that a power failure has torn does not pass its
-//! checks and is removed. What belongs to another lake is removed when the folder is opened.
+//! checks and is removed. What belongs to another lake is removed when the folder is opened, and
+//! what is forgotten does not come back, be it on its way to the disk or not yet found by the scan.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -57,10 +59,20 @@ struct Shared {
     bytes_max: u64,
     free_bytes_min: u64,
     block_bytes: u64,
-    index: Mutex<Fifo<Stored>>,
+    index: Mutex<Index>,
     meter: Arc<Meter>,
     next: AtomicU64,
     is_closing: AtomicBool,
+}
+
+/// What is on the disk, and what comes to it.
+#[derive(Debug)]
+struct Index {
+    blocks: Fifo<Stored>,
+    /// Blocks that were offered and are not written yet.
+    waiting: HashSet<Key>,
+    /// Objects that were forgotten while the folder is scanned; `None` when that is done.
+    gone: Option<HashSet<Box<str>>>,
 }
 
 /// Where a block lies.
@@ -93,7 +105,11 @@ impl Disk {
             bytes_max,
             free_bytes_min,
             block_bytes,
-            index: Mutex::default(),
+            index: Mutex::new(Index {
+                blocks: Fifo::default(),
+                waiting: HashSet::new(),
+                gone: Some(HashSet::new()),
+            }),
             meter,
             next,
             is_closing: AtomicBool::new(false),
@@ -109,29 +125,34 @@ impl Disk {
 
     /// Keeps a block, unless it is there or too many wait to be written.
     pub(super) fn offer(&self, key: Key, bytes: Bytes) {
-        if self.shared.index.lock().contains(&key) {
-            return;
+        {
+            let mut index = self.shared.index.lock();
+            if index.blocks.contains(&key) || !index.waiting.insert(key.clone()) {
+                return;
+            }
         }
-        let sent = self.sender.as_ref().map(|sender| sender.try_send(Job { key, bytes }));
+        let job = Job { key: key.clone(), bytes };
+        let sent = self.sender.as_ref().map(|sender| sender.try_send(job));
         if !matches!(sent, Some(Ok(()))) {
+            self.shared.index.lock().waiting.remove(&key);
             self.shared.meter.skipped();
         }
     }
 
     /// Whether a block is here.
     pub(super) fn contains(&self, key: &Key) -> bool {
-        self.shared.index.lock().contains(key)
+        self.shared.index.lock().blocks.contains(key)
     }
 
     /// A block, checked; `None` if it is not here or damaged. Blocks the thread.
     pub(super) fn read(&self, key: &Key) -> Option<Bytes> {
-        let stored = *self.shared.index.lock().get(key)?;
+        let stored = *self.shared.index.lock().blocks.get(key)?;
         let path = self.shared.path(stored.number);
         match read_block(&path, key) {
             Ok(bytes) => Some(bytes),
             Err(error) => {
                 // It may have been evicted a moment ago; else something has damaged it.
-                let known = self.shared.index.lock().remove(key);
+                let known = self.shared.index.lock().blocks.remove(key);
                 if known.is_some() {
                     tracing::warn!(path = %path.display(), %error, "a cached block is damaged");
                     self.shared.meter.damaged();
@@ -144,15 +165,15 @@ impl Disk {
 
     /// Removes all blocks of an object.
     pub(super) fn forget(&self, path: &str) {
-        let gone = self.shared.index.lock().remove_object(path);
-        for stored in gone {
+        let stored = self.shared.index.lock().forget(path);
+        for stored in stored {
             self.shared.remove(stored);
         }
     }
 
     /// Bytes of all blocks.
     pub(super) fn bytes(&self) -> u64 {
-        self.shared.index.lock().bytes()
+        self.shared.index.lock().blocks.bytes()
     }
 }
 
@@ -161,6 +182,17 @@ impl Drop for Disk {
         // The thread ends when it has nothing more to receive.
         self.shared.is_closing.store(true, Ordering::Relaxed);
         self.sender = None;
+    }
+}
+
+impl Index {
+    /// Drops all blocks of an object, those that are to come, too; where they lie.
+    fn forget(&mut self, path: &str) -> Vec<Stored> {
+        self.waiting.retain(|key| key.path.as_ref() != path);
+        if let Some(gone) = &mut self.gone {
+            gone.insert(Box::from(path));
+        }
+        self.blocks.remove_object(path)
     }
 }
 
@@ -200,12 +232,18 @@ impl Shared {
             }
             match read_header(&self.path(number)) {
                 Ok((header, key)) if header.block_bytes == self.block_bytes => {
-                    self.admit(key, Stored { number }, header.bytes);
+                    self.admit(&key, Stored { number }, header.bytes, |index| {
+                        index.gone.as_ref().is_none_or(|gone| !gone.contains(&*key.path))
+                    });
                 }
                 _ => self.remove(Stored { number }),
             }
         }
-        let bytes = self.index.lock().bytes();
+        let bytes = {
+            let mut index = self.index.lock();
+            index.gone = None;
+            index.blocks.bytes()
+        };
         tracing::debug!(bytes, "cached blocks of earlier runs are known");
     }
 
@@ -216,7 +254,11 @@ impl Shared {
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => self.make_room(0),
                 Ok(_) if self.is_closing.load(Ordering::Relaxed) => return,
-                Ok(job) => self.store(job),
+                Ok(job) => {
+                    let stored = self.store(&job);
+                    self.index.lock().waiting.remove(&job.key);
+                    stored
+                }
             };
             if let Err(error) = done {
                 self.meter.skipped();
@@ -228,9 +270,9 @@ impl Shared {
         }
     }
 
-    fn store(&self, job: Job) -> io::Result<()> {
+    fn store(&self, job: &Job) -> io::Result<()> {
         let Job { key, bytes } = job;
-        if self.index.lock().contains(&key) {
+        if !self.index.lock().waiting.contains(key) {
             return Ok(());
         }
         self.make_room(bytes.len() as u64)?;
@@ -239,12 +281,12 @@ impl Shared {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let written = write_block(&path, &key, &bytes, self.block_bytes);
+        let written = write_block(&path, key, bytes, self.block_bytes);
         if written.is_err() {
             let _ = fs::remove_file(&path);
         }
         written?;
-        self.admit(key, Stored { number }, bytes.len() as u64);
+        self.admit(key, Stored { number }, bytes.len() as u64, |index| index.waiting.contains(key));
         Ok(())
     }
 
@@ -259,7 +301,7 @@ impl Shared {
             if free >= self.free_bytes_min.saturating_add(bytes) {
                 return Ok(());
             }
-            let Some((stored, _)) = self.index.lock().evict() else {
+            let Some((stored, _)) = self.index.lock().blocks.evict() else {
                 return Err(io::Error::other(format!(
                     "the disk has {free} bytes left, and {} are kept free",
                     self.free_bytes_min
@@ -270,14 +312,19 @@ impl Shared {
         }
     }
 
-    /// Makes a block known and removes others if there are too many bytes.
-    fn admit(&self, key: Key, stored: Stored, bytes: u64) {
+    /// Makes a block known if it is still `wanted`, else removes it; and removes others if there
+    /// are too many bytes.
+    fn admit(&self, key: &Key, stored: Stored, bytes: u64, wanted: impl Fn(&Index) -> bool) {
         let mut gone = Vec::new();
         {
             let mut index = self.index.lock();
-            gone.extend(index.insert(key, stored, bytes));
-            while index.bytes() > self.bytes_max {
-                let Some((evicted, _)) = index.evict() else { break };
+            if wanted(&index) {
+                gone.extend(index.blocks.insert(key.clone(), stored, bytes));
+            } else {
+                gone.push(stored);
+            }
+            while index.blocks.bytes() > self.bytes_max {
+                let Some((evicted, _)) = index.blocks.evict() else { break };
                 gone.push(evicted);
                 self.meter.evicted_from_disk();
             }

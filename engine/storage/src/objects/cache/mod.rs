@@ -87,6 +87,9 @@ pub(super) struct Written {
 /// What a block was fetched to; `None` while it is under way.
 type Outcome = Option<Result<Bytes, Arc<Error>>>;
 
+/// Blocks that are under way, for those who want them, too.
+type Flights = HashMap<Key, watch::Receiver<Outcome>, ahash::RandomState>;
+
 /// Blocks of segments, in memory and on the local disk.
 #[derive(Debug)]
 pub(super) struct Cache {
@@ -94,7 +97,7 @@ pub(super) struct Cache {
     options: CacheOptions,
     memory: Mutex<Memory>,
     disk: Option<Disk>,
-    flights: Mutex<HashMap<Key, watch::Receiver<Outcome>, ahash::RandomState>>,
+    flights: Mutex<Flights>,
     fetches: Semaphore,
     meter: Arc<Meter>,
 }
@@ -112,9 +115,33 @@ struct Flight {
     outcome: watch::Sender<Outcome>,
 }
 
+impl Flight {
+    /// Whether it is still wanted: its object was not forgotten since it started.
+    fn is_in(&self, flights: &Flights) -> bool {
+        let ours = self.outcome.subscribe();
+        flights.get(&self.key).is_some_and(|flight| flight.same_channel(&ours))
+    }
+
+    /// Keeps what was brought, in memory and, if it comes from the bucket, `on_disk`.
+    fn keep(&self, block: &Bytes, on_disk: bool) {
+        // Held to the end: the object must not be forgotten between the look and the keeping.
+        let flights = self.cache.flights.lock();
+        if !self.is_in(&flights) {
+            return;
+        }
+        self.cache.remember(self.key.clone(), block);
+        if let Some(disk) = self.cache.disk.as_ref().filter(|_| on_disk) {
+            disk.offer(self.key.clone(), block.clone());
+        }
+    }
+}
+
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.cache.flights.lock().remove(&self.key);
+        let mut flights = self.cache.flights.lock();
+        if self.is_in(&flights) {
+            flights.remove(&self.key);
+        }
     }
 }
 
@@ -205,8 +232,10 @@ impl Cache {
         }
     }
 
-    /// Drops all blocks of an object.
+    /// Drops all blocks of an object; those that are under way reach who waits for them and are
+    /// not kept.
     pub(super) fn forget(&self, path: &str) {
+        self.flights.lock().retain(|key, _| key.path.as_ref() != path);
         {
             let mut memory = self.memory.lock();
             memory.blocks.remove_object(path);
@@ -334,7 +363,7 @@ impl Cache {
             match read {
                 Some(bytes) => {
                     self.meter.disk_hits(1);
-                    self.remember(flight.key.clone(), &bytes);
+                    flight.keep(&bytes, false);
                     flight.outcome.send_replace(Some(Ok(bytes)));
                 }
                 None => far.push(flight),
@@ -386,10 +415,7 @@ impl Cache {
                 // A copy: a block must not keep its neighbours in memory.
                 let block = bytes.slice(at(start)..at(start + block_bytes));
                 let block = Bytes::copy_from_slice(&block);
-                self.remember(flight.key.clone(), &block);
-                if let Some(disk) = &self.disk {
-                    disk.offer(flight.key.clone(), block.clone());
-                }
+                flight.keep(&block, true);
                 block
             });
             flight.outcome.send_replace(Some(outcome));

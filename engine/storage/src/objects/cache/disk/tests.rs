@@ -96,7 +96,7 @@ fn every_damaged_byte_is_noticed() {
     eventually(|| disk.bytes() == 100);
     let file = files(folder.path()).remove(0);
     let right = fs::read(&file).unwrap();
-    let stored = *disk.shared.index.lock().get(&key(0)).unwrap();
+    let stored = *disk.shared.index.lock().blocks.get(&key(0)).unwrap();
     for at in 0..right.len() {
         // The size of a block is only looked at when the folder is scanned.
         let mut wrong = right.clone();
@@ -104,12 +104,12 @@ fn every_damaged_byte_is_noticed() {
         fs::write(&file, &wrong).unwrap();
         assert!(disk.read(&key(0)).is_none(), "byte {at}");
         assert!(!file.exists(), "byte {at}");
-        disk.shared.index.lock().insert(key(0), stored, 100);
+        disk.shared.index.lock().blocks.insert(key(0), stored, 100);
     }
     for length in 0..right.len() {
         fs::write(&file, &right[..length]).unwrap();
         assert!(disk.read(&key(0)).is_none(), "{length} bytes");
-        disk.shared.index.lock().insert(key(0), stored, 100);
+        disk.shared.index.lock().blocks.insert(key(0), stored, 100);
     }
     assert_eq!(meter.read(0, 0).damaged as usize, 2 * right.len());
 }
@@ -128,4 +128,29 @@ fn torn_files_are_swept_by_the_scan() {
     fs::write(&torn, &text[..text.len() - 1]).unwrap();
     let (disk, _) = open(folder.path(), "lake", 1000);
     eventually(|| disk.bytes() == 200 && !torn.exists());
+}
+
+#[test]
+fn what_is_forgotten_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..50 {
+        let (disk, _) = open(folder.path(), "lake", 10_000);
+        // The first blocks are found by the scan, the others are on their way to the disk.
+        for block in 0..10 {
+            disk.offer(key(10 * round + block), body(block));
+        }
+        disk.forget("t/a.parquet");
+        // The thread takes one after another, so all before this one are done.
+        let other = Key { path: Arc::from("t/b.parquet"), block: round };
+        eventually(|| {
+            disk.offer(other.clone(), body(0));
+            disk.contains(&other)
+        });
+        assert_eq!(disk.bytes(), 100 * u64::from(round + 1), "round {round}");
+        assert_eq!(files(folder.path()).len() as u32, round + 1);
+        eventually(|| disk.shared.index.lock().waiting.is_empty());
+        // Left for the scan of the next round.
+        disk.offer(key(1_000 + round), body(1));
+        eventually(|| disk.contains(&key(1_000 + round)));
+    }
 }
