@@ -9,6 +9,7 @@
 //! shown, the series and streams that were committed until then are taken into the label index.
 //! A writer commits labels first, so those of a commit that is there are there, too.
 
+use std::collections::HashSet;
 use std::sync::Weak;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -55,6 +56,10 @@ pub(crate) async fn run(store: Weak<Store>) {
         }
         if is_behind {
             caught_up = Instant::now();
+            done = match done {
+                Ok(()) => store.forget_removed().await,
+                failed => failed,
+            };
         }
         let due = store.options.catalog.checkpoint_commits;
         done = done.and(store.checkpoint(due).await.map(|_| ()));
@@ -112,6 +117,20 @@ impl Store {
             removed += catalog.clean_up(retention).await?;
         }
         Ok(removed)
+    }
+
+    /// Drops cached blocks of objects that were removed longer ago than the grace period:
+    /// another process may have deleted them, and what is erased must not stay here.
+    pub(crate) async fn forget_removed(&self) -> Result<(), Error> {
+        let before_ms = self.options.removal.replaced_before_ms();
+        let mut gone = HashSet::new();
+        for table in Table::ALL {
+            let log = self.catalog(table)?.lock().await;
+            let expired = log.removed().filter(|it| it.removed_ms < before_ms);
+            gone.extend(expired.map(|it| it.path.clone()));
+        }
+        self.objects.forget_all(&gone);
+        Ok(())
     }
 
     /// What remains to be done when the store is closed: the next start finds a checkpoint.

@@ -10,6 +10,7 @@
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
+use crate::clock::now_ms;
 use crate::retention::RetentionOptions;
 use crate::{Error, Store};
 
@@ -42,6 +43,18 @@ pub struct RemovalOptions {
     pub orphan_age: Duration,
     /// What is kept for how long.
     pub retention: RetentionOptions,
+}
+
+impl RemovalOptions {
+    /// What was replaced before this time is read by nobody any more; milliseconds since 1970.
+    pub(crate) fn replaced_before_ms(&self) -> i64 {
+        before_ms(self.vacuum_grace)
+    }
+}
+
+/// The time that was `age` ago, in milliseconds since 1970.
+pub(crate) fn before_ms(age: Duration) -> i64 {
+    now_ms().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
 }
 
 impl Default for RemovalOptions {

@@ -19,6 +19,7 @@ mod remote;
 mod stats;
 mod upload;
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -288,10 +289,15 @@ impl Objects {
         }
     }
 
-    fn forget(&self, path: &str) {
+    /// Drops what the cache holds of objects.
+    pub(crate) fn forget_all(&self, paths: &HashSet<String>) {
         if let Some(cache) = &self.cache {
-            cache.forget(path);
+            cache.forget(paths);
         }
+    }
+
+    fn forget(&self, path: &str) {
+        self.forget_all(&HashSet::from([path.to_owned()]));
     }
 
     /// Size and age of an object; `None` if there is none of that name.

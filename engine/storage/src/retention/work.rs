@@ -69,6 +69,9 @@ impl Store {
         for (table, segment) in &plan.rewritten {
             self.retain_rows(*table, segment, &mut retained).await?;
         }
+        let planned: HashSet<&str> =
+            plan.rewritten.iter().map(|(_, segment)| segment.path.as_str()).collect();
+        self.shared.retained.lock().retain(|(path, _)| planned.contains(path.as_str()));
         self.forget_days();
         if retained != Retained::default() {
             tracing::info!(?retained, "took away what is beyond its retention");

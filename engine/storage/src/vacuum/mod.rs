@@ -9,8 +9,8 @@ use std::collections::HashSet;
 
 use schemas::tables::Table;
 
-use crate::clock::now_ms;
 use crate::objects::Listed;
+use crate::removal::before_ms;
 use crate::{Error, Removed, Store};
 
 /// What was deleted.
@@ -25,10 +25,12 @@ pub struct Vacuumed {
 impl Store {
     /// Deletes the objects that were removed longer ago than the grace period.
     pub async fn vacuum_once(&self) -> Result<Vacuumed, Error> {
-        let before_ms = before(self.options.removal.vacuum_grace);
+        let before_ms = self.options.removal.replaced_before_ms();
         let mut vacuumed = Vacuumed::default();
+        let mut known = HashSet::new();
         for table in Table::ALL {
             let removed: Vec<Removed> = self.removed(table).await?;
+            known.extend(removed.iter().map(|it| it.path.clone()));
             let expired: Vec<Removed> =
                 removed.into_iter().filter(|it| it.removed_ms < before_ms).collect();
             if expired.is_empty() {
@@ -45,6 +47,8 @@ impl Store {
                 self.shared.vacuumed.lock().insert(object.path);
             }
         }
+        // What the logs have forgotten is not met again.
+        self.shared.vacuumed.lock().retain(|path| known.contains(path));
         if vacuumed.objects > 0 {
             let Vacuumed { objects, bytes } = vacuumed;
             tracing::info!(objects, bytes, "deleted replaced objects");
@@ -54,7 +58,7 @@ impl Store {
 
     /// Deletes old objects that no commit names.
     pub async fn sweep_orphans(&self) -> Result<Vacuumed, Error> {
-        let before_ms = before(self.options.removal.orphan_age);
+        let before_ms = before_ms(self.options.removal.orphan_age);
         let mut vacuumed = Vacuumed::default();
         for table in Table::ALL {
             let listed = self.objects.list_with_sizes(table.name()).await?;
@@ -76,10 +80,6 @@ impl Store {
         let log = self.catalog(table)?.lock().await;
         Ok(log.live().map(|segment| segment.path.clone()).collect())
     }
-}
-
-fn before(age: std::time::Duration) -> i64 {
-    now_ms().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// The objects of a listing that have names such as we give, are older than `before_ms`, and are

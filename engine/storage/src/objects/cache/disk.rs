@@ -72,7 +72,7 @@ struct Index {
     /// Blocks that were offered and are not written yet.
     waiting: HashSet<Key>,
     /// Objects that were forgotten while the folder is scanned; `None` when that is done.
-    gone: Option<HashSet<Box<str>>>,
+    gone: Option<HashSet<String>>,
 }
 
 /// Where a block lies.
@@ -163,9 +163,9 @@ impl Disk {
         }
     }
 
-    /// Removes all blocks of an object.
-    pub(super) fn forget(&self, path: &str) {
-        let stored = self.shared.index.lock().forget(path);
+    /// Removes all blocks of objects.
+    pub(super) fn forget(&self, paths: &HashSet<String>) {
+        let stored = self.shared.index.lock().forget(paths);
         for stored in stored {
             self.shared.remove(stored);
         }
@@ -186,13 +186,13 @@ impl Drop for Disk {
 }
 
 impl Index {
-    /// Drops all blocks of an object, those that are to come, too; where they lie.
-    fn forget(&mut self, path: &str) -> Vec<Stored> {
-        self.waiting.retain(|key| key.path.as_ref() != path);
+    /// Drops all blocks of objects, those that are to come, too; where they lie.
+    fn forget(&mut self, paths: &HashSet<String>) -> Vec<Stored> {
+        self.waiting.retain(|key| !paths.contains(&*key.path));
         if let Some(gone) = &mut self.gone {
-            gone.insert(Box::from(path));
+            gone.extend(paths.iter().cloned());
         }
-        self.blocks.remove_object(path)
+        self.blocks.remove_objects(paths)
     }
 }
 

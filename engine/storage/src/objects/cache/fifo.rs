@@ -21,6 +21,9 @@ const USES_MAX: u8 = 3;
 /// Names of blocks that are remembered after they went, at least.
 const GHOSTS_MIN: usize = 1024;
 
+/// Names of blocks that are gone from which on they are dropped from the queues.
+const NAMES_MIN: usize = 1024;
+
 /// A block of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
@@ -113,11 +116,26 @@ impl<V> Fifo<V> {
         Some(entry.value)
     }
 
-    /// Removes all blocks of an object.
-    pub(super) fn remove_object(&mut self, path: &str) -> Vec<V> {
+    /// Removes all blocks of objects.
+    pub(super) fn remove_objects(&mut self, paths: &HashSet<String>) -> Vec<V> {
         let keys: Vec<Key> =
-            self.entries.keys().filter(|key| key.path.as_ref() == path).cloned().collect();
-        keys.iter().filter_map(|key| self.remove(key)).collect()
+            self.entries.keys().filter(|key| paths.contains(&*key.path)).cloned().collect();
+        let removed = keys.iter().filter_map(|key| self.remove(key)).collect();
+        self.drop_names();
+        removed
+    }
+
+    /// Drops the names of blocks that are gone from the queues, where they would stay until their
+    /// turn, if they are more than the others.
+    fn drop_names(&mut self) {
+        if self.small.len() + self.main.len() <= 2 * self.entries.len() + NAMES_MIN {
+            return;
+        }
+        let entries = &self.entries;
+        let is_there =
+            |(key, turn): &(Key, u64)| entries.get(key).is_some_and(|entry| entry.turn == *turn);
+        self.small.retain(is_there);
+        self.main.retain(is_there);
     }
 
     /// Removes the block that is missed least, with its bytes; `None` if there is none.

@@ -15,7 +15,7 @@ mod disk;
 mod fifo;
 mod stats;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Weak};
@@ -232,17 +232,17 @@ impl Cache {
         }
     }
 
-    /// Drops all blocks of an object; those that are under way reach who waits for them and are
+    /// Drops all blocks of objects; those that are under way reach who waits for them and are
     /// not kept.
-    pub(super) fn forget(&self, path: &str) {
-        self.flights.lock().retain(|key, _| key.path.as_ref() != path);
+    pub(super) fn forget(&self, paths: &HashSet<String>) {
+        self.flights.lock().retain(|key, _| !paths.contains(&*key.path));
         {
             let mut memory = self.memory.lock();
-            memory.blocks.remove_object(path);
+            memory.blocks.remove_objects(paths);
             memory.settle();
         }
         if let Some(disk) = &self.disk {
-            disk.forget(path);
+            disk.forget(paths);
         }
     }
 

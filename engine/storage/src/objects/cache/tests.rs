@@ -208,7 +208,7 @@ async fn memory_is_given_back_when_others_need_it() {
     cache.reclaim(450);
     assert_eq!(lake.budget.used(Use::Cache), 500);
     assert_eq!(read(&lake.objects, PATH, 0..1000).await, body(1000));
-    cache.forget(PATH);
+    cache.forget(&HashSet::from([PATH.to_owned()]));
     assert_eq!(lake.budget.used(Use::Cache), 0);
 }
 

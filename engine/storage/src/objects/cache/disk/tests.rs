@@ -51,7 +51,7 @@ fn blocks_survive_a_restart_but_not_another_lake() {
     for block in 0..5 {
         assert_eq!(disk.read(&key(block)).unwrap(), body(block));
     }
-    disk.forget("t/a.parquet");
+    disk.forget(&HashSet::from(["t/a.parquet".to_owned()]));
     assert_eq!((disk.bytes(), files(folder.path()).len()), (0, 0));
     disk.offer(key(7), body(7));
     eventually(|| disk.contains(&key(7)));
@@ -139,7 +139,7 @@ fn what_is_forgotten_does_not_come_back() {
         for block in 0..10 {
             disk.offer(key(10 * round + block), body(block));
         }
-        disk.forget("t/a.parquet");
+        disk.forget(&HashSet::from(["t/a.parquet".to_owned()]));
         // The thread takes one after another, so all before this one are done.
         let other = Key { path: Arc::from("t/b.parquet"), block: round };
         eventually(|| {

@@ -55,13 +55,28 @@ fn an_object_goes_with_all_its_blocks() {
         fifo.insert(key("a", block), block, 2);
         fifo.insert(key("b", block), block, 3);
     }
-    assert_eq!(fifo.remove_object("a").len(), 5);
+    assert_eq!(fifo.remove_objects(&HashSet::from(["a".to_owned()])).len(), 5);
     assert_eq!(fifo.bytes(), 15);
     let mut left = 0;
     while let Some((_, bytes)) = fifo.evict() {
         left += bytes;
     }
     assert_eq!((left, fifo.bytes()), (15, 0));
+}
+
+#[test]
+fn names_of_what_is_gone_do_not_pile_up() {
+    let mut fifo = Fifo::default();
+    for object in 0..100 {
+        for block in 0..100 {
+            fifo.insert(key(&object.to_string(), block), block, 1);
+        }
+        if object > 0 {
+            fifo.remove_objects(&HashSet::from([object.to_string()]));
+        }
+        assert!(fifo.small.len() + fifo.main.len() <= 2 * 100 + NAMES_MIN);
+    }
+    assert_eq!(fifo.bytes(), 100);
 }
 
 proptest! {
