@@ -18,6 +18,7 @@ mod mixed;
 mod ranked;
 mod regression;
 mod sliding;
+mod smoothing;
 mod started;
 mod stepwise;
 mod values;
@@ -204,7 +205,7 @@ pub(crate) fn evaluate(
         F::Deriv => regression::deriv(samples, windows, output),
         F::PredictLinear(ahead) => regression::predict(*ahead, samples, windows, output),
         F::DoubleExponentialSmoothing { smoothing, trend } => {
-            regression::smooth(*smoothing, *trend, samples, windows, output);
+            smoothing::smooth(*smoothing, *trend, samples, windows, output);
         }
         F::PerSecond | F::BytesPerSecond => {
             let range = windows.seconds(windows.range);

@@ -1,4 +1,4 @@
-//! Functions that fit a line or a smoothed trend to a window.
+//! Functions that fit a line to a window.
 
 use super::sliding::{Counts, DIRECT_SAMPLES_MAX, Part, slide};
 use super::{Output, Samples, Windows};
@@ -96,33 +96,4 @@ fn line(samples: Samples<'_>, windows: &Windows, lo: usize, hi: usize, origin: i
     let variance = xx.total() - x.total() * x.total() / count;
     let slope = covariance / variance;
     (slope, y.total() / count - slope * x.total() / count)
-}
-
-/// Holt's double exponential smoothing; needs two samples.
-///
-/// Each window begins anew with its first two samples, and what follows is rounded at every one of
-/// them: parts of windows could be joined as linear maps, but with other bits, and of a trend that
-/// is hardly smoothed with other digits. So this costs the samples of every window.
-pub(super) fn smooth(
-    smoothing: f64,
-    trend: f64,
-    samples: Samples<'_>,
-    windows: &Windows,
-    output: &mut Output<'_>,
-) {
-    windows.for_each(samples.times, |k, lo, hi, _| {
-        if hi < lo + 2 {
-            return;
-        }
-        let values = &samples.values[lo..hi];
-        let mut level = values[0];
-        let mut slope = values[1] - values[0];
-        for (i, value) in values.iter().enumerate().skip(1) {
-            let before = level;
-            let expected = if i == 1 { level + slope } else { before + slope };
-            level = smoothing * value + (1.0 - smoothing) * expected;
-            slope = trend * (level - before) + (1.0 - trend) * slope;
-        }
-        output.set(k, Some(level));
-    });
 }
