@@ -1,8 +1,13 @@
 //! JSON text, written directly: results never become a tree of values first.
 
+mod number;
+
 use std::fmt::Write;
 
 pub(crate) use schemas::tables::object::write_text;
+
+use self::number::WHOLE_MAX;
+pub(crate) use self::number::{push_prometheus_float, push_whole};
 
 /// Appends `"name":`, after a comma unless it opens an object.
 pub(crate) fn write_key(out: &mut String, name: &str) {
@@ -55,20 +60,18 @@ pub(crate) fn write_float(out: &mut String, value: f64) {
     }
 }
 
-/// Whole numbers below this are written digit by digit: most counters.
-const WHOLE_MAX: f64 = 1e15;
-
 fn write_finite(out: &mut String, value: f64) {
-    let magnitude = value.abs();
-    if magnitude < WHOLE_MAX && value.trunc() == value {
+    let whole = value as i64;
+    if whole as f64 == value && whole.unsigned_abs() < WHOLE_MAX {
         if value.is_sign_negative() {
             out.push('-');
         }
-        return write_whole(out, magnitude as u64);
+        return write_whole(out, whole.unsigned_abs());
     }
-    let mut buffer = ryu::Buffer::new();
+    let mut buffer = zmij::Buffer::new();
     let digits = buffer.format_finite(value);
     // Only far from one are there exponents.
+    let magnitude = value.abs();
     if !(1e-4..1e15).contains(&magnitude) && digits.contains('e') {
         push(out, format_args!("{value}"));
     } else {
@@ -89,6 +92,13 @@ fn write_whole(out: &mut String, mut number: u64) {
         }
     }
     out.push_str(std::str::from_utf8(&digits[at..]).expect("digits are ASCII"));
+}
+
+/// Appends what `write` writes.
+pub(crate) fn push_text_of(out: &mut Vec<u8>, write: impl FnOnce(&mut String)) {
+    let mut text = String::new();
+    write(&mut text);
+    out.extend_from_slice(text.as_bytes());
 }
 
 /// `1e+21`, `2.5e-07`: Go's exponents have a sign and at least two digits.

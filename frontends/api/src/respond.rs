@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -19,9 +19,12 @@ use crate::run::{Batches, Output};
 use crate::stats::{Counters, Language, Outcome, QueryTimer};
 
 /// Bytes of an answer that are sent together.
-const CHUNK_BYTES: usize = 32 * 1024;
+const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Rows that are written between two looks at the size of a chunk.
+/// Room that is made for a chunk: what comes last may be over.
+const CHUNK_ROOM_BYTES: usize = CHUNK_BYTES + 48 * 1024;
+
+/// Rows that are written between two looks at the size of a chunk, unless an encoder knows better.
 const ROWS_PER_LOOK: usize = 256;
 
 /// Writes the rows of an answer. Each call may get a new, empty `out`.
@@ -31,6 +34,11 @@ pub(crate) trait Encode: Send + 'static {
 
     /// What stands before the rows.
     fn open(&mut self, out: &mut Self::Buffer);
+
+    /// Rows that are written between two looks at the size of a chunk.
+    fn rows_per_look(&self) -> usize {
+        ROWS_PER_LOOK
+    }
 
     /// Some rows.
     fn rows(&mut self, rows: &RecordBatch, out: &mut Self::Buffer) -> Result<(), Error>;
@@ -46,17 +54,28 @@ pub(crate) trait Encode: Send + 'static {
 
 /// Part of an answer.
 pub(crate) trait Buffer: Default + Into<Bytes> + Send + 'static {
+    /// One that has room for so many bytes.
+    fn with_room(bytes: usize) -> Self;
+
     /// Its length in bytes.
     fn bytes(&self) -> usize;
 }
 
 impl Buffer for String {
+    fn with_room(bytes: usize) -> Self {
+        Self::with_capacity(bytes)
+    }
+
     fn bytes(&self) -> usize {
         self.len()
     }
 }
 
 impl Buffer for Vec<u8> {
+    fn with_room(bytes: usize) -> Self {
+        Self::with_capacity(bytes)
+    }
+
     fn bytes(&self) -> usize {
         self.len()
     }
@@ -100,6 +119,12 @@ pub(crate) async fn stream(
         held: memory.hold("answer"),
     };
     let first = writer.next_chunk().await?;
+    if let Stage::Ended = writer.stage {
+        // Of a known length, it is handed on at once.
+        let mut response = whole(content_type, first.unwrap_or_default());
+        response.extensions_mut().insert(read);
+        return Ok(response);
+    }
     let first = futures::stream::iter(first.map(Ok));
     let rest = futures::stream::unfold(writer, |mut writer| async move {
         match writer.next_chunk().await {
@@ -185,11 +210,14 @@ enum Stage {
 
 impl<E: Encode> Writer<E> {
     async fn next_chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        let mut out = E::Buffer::default();
-        match self.stage {
-            Stage::Opening => self.encoder.open(&mut out),
-            Stage::Rows => {}
+        let mut out = match self.stage {
+            Stage::Opening => E::Buffer::default(),
+            // What is over one chunk is likely over many.
+            Stage::Rows => E::Buffer::with_room(CHUNK_ROOM_BYTES),
             Stage::Ended => return Ok(None),
+        };
+        if let Stage::Opening = self.stage {
+            self.encoder.open(&mut out);
         }
         self.stage = Stage::Rows;
         while out.bytes() < CHUNK_BYTES {
@@ -216,7 +244,7 @@ impl<E: Encode> Writer<E> {
                 None => return Ok(None),
             },
         };
-        let count = batch.num_rows().min(ROWS_PER_LOOK);
+        let count = batch.num_rows().min(self.encoder.rows_per_look());
         if count < batch.num_rows() {
             self.rest = Some(batch.slice(count, batch.num_rows() - count));
         }
@@ -235,7 +263,8 @@ pub(crate) struct Count {
     pub(crate) language: Language,
 }
 
-/// Counts a query from its first byte to the last byte of its answer.
+/// Counts a query from its first byte to the last byte of its answer, or to the whole answer if
+/// that is in memory.
 pub(crate) async fn count(State(count): State<Count>, request: Request, next: Next) -> Response {
     let mut timer = QueryTimer::start(&count.counters, count.language);
     let response = next.run(request).await;
@@ -247,6 +276,10 @@ pub(crate) async fn count(State(count): State<Count>, request: Request, next: Ne
     let (parts, body) = response.into_parts();
     if let Some(read) = parts.extensions.get::<ReadStats>() {
         timer.reads(&read.0);
+    }
+    if body.size_hint().exact().is_some() {
+        timer.end(Outcome::Answered);
+        return Response::from_parts(parts, body);
     }
     let counted = futures::stream::unfold(
         (body.into_data_stream(), Some(timer)),

@@ -6,6 +6,7 @@ use arrow::array::{
     ArrayRef, FixedSizeListBuilder, Float64Builder, MapBuilder, MapFieldNames, StringBuilder,
 };
 use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::respond::{Encode, End};
@@ -43,7 +44,7 @@ pub(crate) fn tiles(rows: &[&[Option<f64>]]) -> ArrayRef {
 
 /// All that an encoder writes about some batches.
 pub(crate) fn text_of(
-    encoder: &mut impl Encode<Buffer = String>,
+    encoder: &mut impl Encode,
     batches: &[RecordBatch],
     warnings: &[&str],
 ) -> String {
@@ -51,24 +52,31 @@ pub(crate) fn text_of(
 }
 
 /// The same, with infos.
-pub(crate) fn text_with(
-    encoder: &mut impl Encode<Buffer = String>,
+pub(crate) fn text_with<E: Encode>(
+    encoder: &mut E,
     batches: &[RecordBatch],
     warnings: &[&str],
     infos: &[&str],
 ) -> String {
     let mut text = String::new();
-    encoder.open(&mut text);
+    let mut add = |part: E::Buffer| {
+        let part: Bytes = part.into();
+        text.push_str(std::str::from_utf8(&part).unwrap());
+    };
+    let mut part = E::Buffer::default();
+    encoder.open(&mut part);
+    add(part);
     for batch in batches {
         // As in an answer, each part is written to a text of its own.
-        let mut part = String::new();
+        let mut part = E::Buffer::default();
         encoder.rows(batch, &mut part).unwrap();
-        text.push_str(&part);
+        add(part);
     }
     let warnings = warnings.iter().map(|text| (*text).to_owned()).collect();
     let infos = infos.iter().map(|text| (*text).to_owned()).collect();
     let end = End { stats: Arc::default(), warnings, infos, started: Instant::now() };
-    let mut part = String::new();
+    let mut part = E::Buffer::default();
     encoder.close(&end, &mut part);
-    text + &part
+    add(part);
+    text
 }

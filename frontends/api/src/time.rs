@@ -5,6 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use schemas::model::{NANOS_PER_DAY, NANOS_PER_MILLI, NANOS_PER_SECOND, StepGrid, TimestampNs};
 
+use crate::json::{push_text_of, push_whole};
+
 /// The last instant that is told apart, in 2255; later ones are read as this one, and those
 /// before its negative as that. Offsets and windows of seven years still fit behind it.
 pub(crate) const INSTANT_MAX_NS: i64 = 9_000_000_000_000_000_000;
@@ -111,41 +113,53 @@ pub(crate) fn write_seconds(out: &mut String, time_ns: TimestampNs) {
 
 /// The times of a grid's steps as [`write_seconds`] has them: every series repeats them.
 #[derive(Debug)]
-pub(crate) struct StepTexts {
-    /// Of each step `"],[1.5,"`: what stands in JSON between the value before and its own.
-    text: String,
-    /// Where the text of each step ends.
-    ends: Vec<usize>,
+pub(crate) struct StepTexts(Vec<Between>);
+
+/// Bytes of the text between two values, at most: its times are seconds of eleven digits or less.
+pub(crate) const BETWEEN_BYTES: usize = 24;
+
+/// `"],[1.5,"`: what stands in JSON between the value of the step before and that of a step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Between {
+    /// The text, and zeros: what has a known length is copied by a few instructions.
+    pub(crate) padded: [u8; BETWEEN_BYTES],
+    /// Bytes of the text.
+    pub(crate) bytes: usize,
 }
 
-const BEFORE_TIME: &str = "\"],[";
+/// What a value of a step before leaves open.
+pub(crate) const BEFORE_TIME: &str = "\"],[";
 const AFTER_TIME: &str = ",\"";
 
 impl StepTexts {
     pub(crate) fn new(grid: &StepGrid) -> Self {
-        let (mut text, mut ends) = (String::new(), Vec::new());
-        for time_ns in grid.iter() {
-            text.push_str(BEFORE_TIME);
-            write_seconds(&mut text, time_ns);
-            text.push_str(AFTER_TIME);
-            ends.push(text.len());
-        }
-        Self { text, ends }
+        let mut text = Vec::with_capacity(BETWEEN_BYTES);
+        let between = |time_ns: TimestampNs| {
+            text.clear();
+            text.extend_from_slice(BEFORE_TIME.as_bytes());
+            match u64::try_from(time_ns.div_euclid(NANOS_PER_MILLI)) {
+                // Most steps are at whole seconds.
+                Ok(millis) if millis % 1000 == 0 => push_whole(&mut text, millis / 1000),
+                _ => push_text_of(&mut text, |text| write_seconds(text, time_ns)),
+            }
+            text.extend_from_slice(AFTER_TIME.as_bytes());
+            let mut padded = [0; BETWEEN_BYTES];
+            padded[..text.len()].copy_from_slice(&text);
+            Between { padded, bytes: text.len() }
+        };
+        Self(grid.iter().map(between).collect())
     }
 
     /// The time of a step; empty if the grid has fewer.
     pub(crate) fn get(&self, step: usize) -> &str {
-        let around = self.between(step);
-        around.get(BEFORE_TIME.len()..around.len() - AFTER_TIME.len()).unwrap_or_default()
+        let Some(Between { padded, bytes }) = self.0.get(step) else { return "" };
+        let time = &padded[BEFORE_TIME.len()..bytes - AFTER_TIME.len()];
+        std::str::from_utf8(time).expect("digits are ASCII")
     }
 
-    /// `"],[1.5,"`: the end of a value of a step before, and the time of a step of the grid.
-    pub(crate) fn between(&self, step: usize) -> &str {
-        let start = if step == 0 { Some(&0) } else { self.ends.get(step - 1) };
-        match (start, self.ends.get(step)) {
-            (Some(start), Some(end)) => &self.text[*start..*end],
-            _ => "\"],[,\"",
-        }
+    /// What stands before the value of each step.
+    pub(crate) fn all(&self) -> &[Between] {
+        &self.0
     }
 }
 

@@ -17,13 +17,22 @@ use schemas::tables::columns as stored;
 
 use super::histograms;
 use crate::error::Error;
-use crate::json::{push, write_key, write_prometheus_float, write_text, write_texts};
+use crate::json::{
+    push, push_prometheus_float, push_text_of, write_key, write_prometheus_float, write_text,
+    write_texts,
+};
 use crate::respond::{Encode, End};
 use crate::rows;
-use crate::time::StepTexts;
+use crate::time::{BEFORE_TIME, BETWEEN_BYTES, Between, StepTexts};
 
 /// The warning of an answer that was cut at the request's `limit`.
 const TRUNCATED: &str = "results truncated due to limit";
+
+/// Values that are written between two looks at the size of a chunk, about.
+const VALUES_PER_LOOK: usize = 1024;
+
+/// Bytes that a value takes with its time, about: room for so many is made at once.
+const VALUE_BYTES: usize = BETWEEN_BYTES + 16;
 
 /// Warnings that are shown, and infos; more are counted.
 const REMARKS_MAX: usize = 10;
@@ -53,6 +62,8 @@ pub(super) struct Results {
     /// Results so far; a comma stands before all but the first.
     written: usize,
     truncated: bool,
+    /// What is written between the values of two series.
+    text: String,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -82,12 +93,13 @@ impl Results {
             _ => return Err(Error::internal("PromQL returned neither series nor numbers")),
         };
         let times = StepTexts::new(&grid);
-        Ok(Self { shape, times, envelope, written: 0, truncated: false })
+        Ok(Self { shape, times, envelope, written: 0, truncated: false, text: String::new() })
     }
 
-    fn write_series(&mut self, rows: &RecordBatch, out: &mut String) -> Result<(), Error> {
+    fn write_series(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<(), Error> {
         let labels = rows::label_sets(rows, stored::LABELS)?;
         let tiles = rows::tiles(rows, columns::VALUES)?;
+        let mut text = std::mem::take(&mut self.text);
         for row in 0..rows.num_rows() {
             let tile = Tile::new(tiles, row)?;
             let found = exec::output::histograms(rows, row);
@@ -98,43 +110,46 @@ impl Results {
                 self.truncated = true;
                 break;
             }
-            self.next(out);
-            out.push_str("{\"metric\":");
-            write_labels(out, labels.row(row));
+            self.next(&mut text);
+            text.push_str("{\"metric\":");
+            write_labels(&mut text, labels.row(row));
             match self.shape {
                 Shape::Vector => match found.first() {
                     Some((_, histogram)) => {
-                        out.push_str(",\"histogram\":");
-                        histograms::write_sample(out, self.times.get(0), histogram);
+                        text.push_str(",\"histogram\":");
+                        histograms::write_sample(&mut text, self.times.get(0), histogram);
                     }
                     None => {
-                        out.push_str(",\"value\":");
-                        tile.write_first(out, &self.times);
+                        text.push_str(",\"value\":");
+                        tile.write_first(&mut text, &self.times);
                     }
                 },
                 _ => {
                     if found.is_empty() || !tile.is_empty() {
+                        move_text(&mut text, out);
                         tile.write_all(out, &self.times);
                     }
-                    write_histograms(out, &found, &self.times);
+                    write_histograms(&mut text, &found, &self.times);
                 }
             }
-            out.push('}');
+            text.push('}');
         }
+        move_text(&mut text, out);
+        self.text = text;
         Ok(())
     }
 
-    fn write_scalar(&mut self, rows: &RecordBatch, out: &mut String) -> Result<(), Error> {
+    fn write_scalar(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<(), Error> {
         let tiles = rows::tiles(rows, columns::VALUES)?;
         for row in 0..rows.num_rows().min(1) {
             let tile = Tile::new(tiles, row)?;
             self.written += 1;
             match self.shape {
-                Shape::Scalar => tile.write_first(out, &self.times),
+                Shape::Scalar => push_text_of(out, |out| tile.write_first(out, &self.times)),
                 _ => {
-                    out.push_str("{\"metric\":{}");
+                    out.extend_from_slice(b"{\"metric\":{}");
                     tile.write_all(out, &self.times);
-                    out.push('}');
+                    out.push(b'}');
                 }
             }
         }
@@ -160,50 +175,64 @@ impl Results {
     }
 }
 
-impl Encode for Results {
-    type Buffer = String;
+fn move_text(text: &mut String, out: &mut Vec<u8>) {
+    out.extend_from_slice(text.as_bytes());
+    text.clear();
+}
 
-    fn open(&mut self, out: &mut String) {
+impl Encode for Results {
+    type Buffer = Vec<u8>;
+
+    fn open(&mut self, out: &mut Vec<u8>) {
         let (result_type, bracket) = match self.shape {
             Shape::Vector => ("vector", "["),
             Shape::Matrix | Shape::ScalarMatrix => ("matrix", "["),
             Shape::Scalar => ("scalar", ""),
             Shape::Text => ("string", ""),
         };
-        push(
-            out,
-            format_args!(
-                r#"{{"status":"success","data":{{"resultType":"{result_type}","result":{bracket}"#
-            ),
+        let opening = format!(
+            r#"{{"status":"success","data":{{"resultType":"{result_type}","result":{bracket}"#
         );
+        out.extend_from_slice(opening.as_bytes());
     }
 
-    fn rows(&mut self, rows: &RecordBatch, out: &mut String) -> Result<(), Error> {
+    fn rows_per_look(&self) -> usize {
+        match self.shape {
+            Shape::Matrix => (VALUES_PER_LOOK / self.times.all().len().max(1)).max(1),
+            _ => VALUES_PER_LOOK,
+        }
+    }
+
+    fn rows(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<(), Error> {
         match self.shape {
             Shape::Vector | Shape::Matrix => self.write_series(rows, out),
             Shape::Scalar | Shape::ScalarMatrix => self.write_scalar(rows, out),
-            Shape::Text => self.write_constant(rows, out),
+            Shape::Text => {
+                let mut text = String::new();
+                self.write_constant(rows, &mut text)?;
+                out.extend_from_slice(text.as_bytes());
+                Ok(())
+            }
         }
     }
 
-    fn close(&mut self, end: &End, out: &mut String) {
+    fn close(&mut self, end: &End, out: &mut Vec<u8>) {
+        let mut text = String::new();
         match self.shape {
-            Shape::Vector | Shape::Matrix | Shape::ScalarMatrix => out.push(']'),
+            Shape::Vector | Shape::Matrix | Shape::ScalarMatrix => text.push(']'),
             // A scalar always has a value; should there be no row, the text must still be JSON.
-            Shape::Scalar | Shape::Text if self.written == 0 => out.push_str("null"),
+            Shape::Scalar | Shape::Text if self.written == 0 => text.push_str("null"),
             Shape::Scalar | Shape::Text => {}
         }
         if self.envelope.with_stats {
-            write_stats(out, end);
+            write_stats(&mut text, end);
         }
-        out.push('}');
-        write_remarks(out, end, self.truncated);
-        out.push('}');
+        text.push('}');
+        write_remarks(&mut text, end, self.truncated);
+        text.push('}');
+        move_text(&mut text, out);
     }
 }
-
-/// Length of what ends a value and begins the next: `"],`.
-const END_LENGTH: usize = 3;
 
 /// The values of one series, one a step or null.
 struct Tile<'a> {
@@ -233,23 +262,40 @@ impl<'a> Tile<'a> {
     }
 
     /// `,"values":[[1.5,"2"],…]`: the values of all steps that have one.
-    fn write_all(&self, out: &mut String, times: &StepTexts) {
-        let opening = ",\"values\":[";
-        out.push_str(opening);
+    fn write_all(&self, out: &mut Vec<u8>, times: &StepTexts) {
+        out.extend_from_slice(b",\"values\":[");
         let start = out.len();
         let values = &self.values.values()[self.at..self.at + self.steps];
-        let nulls = self.values.nulls().filter(|nulls| nulls.null_count() > 0);
-        for (step, value) in values.iter().enumerate() {
-            if nulls.is_some_and(|nulls| nulls.is_null(self.at + step)) {
-                continue;
+        match self.values.nulls().filter(|nulls| nulls.null_count() > 0) {
+            None => {
+                out.reserve(VALUE_BYTES * self.steps);
+                for (value, between) in values.iter().zip(times.all()) {
+                    write_value(out, start, between, *value);
+                }
             }
-            // What stands between two values is copied at once.
-            let between = times.between(step);
-            out.push_str(if out.len() == start { &between[END_LENGTH..] } else { between });
-            write_prometheus_float(out, *value);
+            Some(nulls) => {
+                let valid = nulls.inner().slice(self.at, self.steps);
+                for step in valid.set_indices().take_while(|step| *step < times.all().len()) {
+                    write_value(out, start, &times.all()[step], values[step]);
+                }
+            }
         }
-        out.push_str(if out.len() == start { "]" } else { "\"]]" });
+        let closing: &[u8] = if out.len() == start { b"]" } else { b"\"]]" };
+        out.extend_from_slice(closing);
     }
+}
+
+/// `"],[1.5,"2`: ends the value before, unless this is the first one behind `start`.
+#[inline]
+fn write_value(out: &mut Vec<u8>, start: usize, between: &Between, value: f64) {
+    if out.len() == start {
+        out.extend_from_slice(&between.padded[BEFORE_TIME.len() - 1..between.bytes]);
+    } else {
+        let end = out.len() + between.bytes;
+        out.extend_from_slice(&between.padded);
+        out.truncate(end);
+    }
+    push_prometheus_float(out, value);
 }
 
 /// `,"histograms":[[1.5,{…}],…]`, left out if there are none.

@@ -60,7 +60,7 @@ fn limit_hit() -> exec::Error {
 
 #[tokio::test]
 async fn chunks_follow_one_another() {
-    let output = output(vec![Ok(batch("a", 2)), Ok(batch("b", 50_000))]).await.unwrap();
+    let output = output(vec![Ok(batch("a", 2)), Ok(batch("b", 100_000))]).await.unwrap();
     let response = stream_json(output, Names).await.unwrap();
     let mut body = response.into_body().into_data_stream();
     let mut text = Vec::new();
@@ -70,7 +70,7 @@ async fn chunks_follow_one_another() {
         chunks += 1;
     }
     let text = String::from_utf8(text).unwrap();
-    assert_eq!(text, format!("<aa{}>", "b".repeat(50_000)));
+    assert_eq!(text, format!("<aa{}>", "b".repeat(100_000)));
     assert_eq!(chunks, 2);
 }
 
@@ -83,7 +83,7 @@ async fn an_error_before_the_first_batch_has_its_own_status() {
 
 #[tokio::test]
 async fn a_late_error_ends_the_body() {
-    let output = output(vec![Ok(batch("a", 40_000)), Err(limit_hit())]).await.unwrap();
+    let output = output(vec![Ok(batch("a", 80_000)), Err(limit_hit())]).await.unwrap();
     let response = stream_json(output, Names).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     let mut body = response.into_body().into_data_stream();
