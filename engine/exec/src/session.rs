@@ -6,6 +6,7 @@
 //!
 //! A query takes its snapshot once, here; reads never block writes.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -222,9 +223,17 @@ impl Session {
 
     pub(crate) fn context(&self, tenant: &str, naming: Naming) -> Context {
         let (memory, runtime) = self.runtime_of_query();
-        let task = TaskContext::default()
-            .with_session_config(self.state.config().clone())
-            .with_runtime(Arc::clone(&runtime));
+        // The default one would come with an unused surrounding of its own.
+        let task = TaskContext::new(
+            None,
+            String::new(),
+            self.state.config().clone(),
+            HashMap::new(),
+            HashMap::new(),
+            HashMap::new(),
+            HashMap::new(),
+            Arc::clone(&runtime),
+        );
         Context {
             snapshot: Arc::new(self.store.snapshot(tenant)),
             roster: Roster::new(naming, self.limits.series_max, memory.hold("labels")),

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, FixedSizeListArray, Float64Array, ListArray, RecordBatch, UInt32Array,
 };
-use arrow::buffer::NullBuffer;
+use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef, UInt32Type};
 
 use crate::histogram::Histogram;
@@ -49,6 +49,8 @@ pub(crate) struct TileBuilder {
     values: Vec<f64>,
     valid: Vec<bool>,
     histograms: histograms::Builder,
+    /// Series that are still expected; a batch makes room for them at once.
+    expected: usize,
 }
 
 impl TileBuilder {
@@ -61,7 +63,27 @@ impl TileBuilder {
             values: Vec::new(),
             valid: Vec::new(),
             histograms: histograms::Builder::default(),
+            expected: 0,
         }
+    }
+
+    /// The same for about so many series.
+    pub(crate) fn expecting(mut self, series: usize) -> Self {
+        self.expect(series);
+        self
+    }
+
+    /// About so many series are still to come.
+    pub(crate) fn expect(&mut self, series: usize) {
+        self.expected = series;
+    }
+
+    /// Makes room for what a batch holds of the series expected.
+    fn make_room(&mut self) {
+        let cells = self.expected.saturating_mul(self.steps);
+        let cells = cells.min(BATCH_CELLS_MAX + self.steps);
+        self.values.reserve(cells);
+        self.valid.reserve(cells);
     }
 
     /// Adds a series whose values are written by `fill` into slices of values and validity, both
@@ -77,6 +99,9 @@ impl TileBuilder {
         series: u32,
         fill: impl FnOnce(&mut [f64], &mut [bool], &mut Vec<(u32, Histogram)>),
     ) {
+        if self.values.capacity() == 0 {
+            self.make_room();
+        }
         let start = self.values.len();
         self.values.resize(start + self.steps, 0.0);
         self.valid.resize(start + self.steps, false);
@@ -111,6 +136,7 @@ impl TileBuilder {
 
     /// The batch; the builder is empty afterwards.
     pub(crate) fn finish(&mut self) -> RecordBatch {
+        self.expected = self.expected.saturating_sub(self.series.len());
         let series = UInt32Array::from(std::mem::take(&mut self.series));
         let valid = std::mem::take(&mut self.valid);
         // Most tiles have a value at each step; then consumers need not ask.
@@ -140,6 +166,7 @@ pub(crate) struct Tile<'a> {
     pub(crate) series: u32,
     /// The value of each step; meaningless where there is none.
     pub(crate) values: &'a [f64],
+    all: &'a ScalarBuffer<f64>,
     nulls: Option<&'a NullBuffer>,
     offset: usize,
     histograms: &'a ListArray,
@@ -157,9 +184,32 @@ impl Tile<'_> {
         self.nulls.is_none()
     }
 
+    /// How many steps have a value.
+    pub(crate) fn count(&self) -> usize {
+        let valid = self.nulls.map(|nulls| nulls.inner().slice(self.offset, self.values.len()));
+        valid.map_or(self.values.len(), |valid| valid.count_set_bits())
+    }
+
+    /// The values and their steps, ascending.
+    pub(crate) fn cells(&self) -> Box<[(u32, f64)]> {
+        let cell = |step: usize| (step as u32, self.values[step]);
+        match self.nulls {
+            None => (0..self.values.len()).map(cell).collect(),
+            Some(nulls) => {
+                let valid = nulls.inner().slice(self.offset, self.values.len());
+                valid.set_indices().map(cell).collect()
+            }
+        }
+    }
+
     /// The value at `step`, if there is one.
     pub(crate) fn get(&self, step: usize) -> Option<f64> {
         self.is_valid(step).then(|| self.values[step])
+    }
+
+    /// The value of each step without a copy: as long as it is kept, so is its batch.
+    pub(crate) fn shared_values(&self) -> ScalarBuffer<f64> {
+        self.all.slice(self.offset, self.values.len())
     }
 
     /// Whether any step has a histogram.
@@ -188,6 +238,7 @@ pub(crate) fn for_each<E>(
         each(Tile {
             series: series.value(row),
             values: &items.values()[offset..offset + steps],
+            all: items.values(),
             nulls: items.nulls(),
             offset,
             histograms,

@@ -284,11 +284,11 @@ fn buffered(
     range: TimeRange,
     held: &Held,
 ) -> datafusion::error::Result<Option<RecordBatch>> {
-    let wanted: HashSet<i64, ahash::RandomState> =
-        selected.iter().map(|series| series.key.1).collect();
     if selected.is_empty() || batches.is_empty() {
         return Ok(None);
     }
+    let wanted: HashSet<i64, ahash::RandomState> =
+        selected.iter().map(|series| series.key.1).collect();
     let (start_ms, end_ms) = range_ms(&range);
     let kept = filter_batches(batches, projection, |batch| {
         let series = batch.column(1).as_primitive::<Int64Type>().values();

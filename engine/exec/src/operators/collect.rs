@@ -68,6 +68,16 @@ impl Row {
         Self { series, values, valid, histograms: BTreeMap::new() }
     }
 
+    /// Whether there is a number at every step, and thus no histogram.
+    pub(super) fn is_full(&self) -> bool {
+        !self.valid.contains(&false)
+    }
+
+    /// Whether there is nothing at any step.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.valid.contains(&true) && self.histograms.is_empty()
+    }
+
     /// Whether there is a number or a histogram at a step.
     pub(super) fn has(&self, step: usize) -> bool {
         self.valid[step] || self.histogram(step).is_some()

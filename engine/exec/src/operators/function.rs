@@ -12,7 +12,7 @@ use schemas::model::{Labels, METRIC_NAME, StepGrid};
 
 use super::collect::{Content, scalar};
 use super::constant::step_seconds;
-use super::node::{channel, execution_plan, send_full, send_rest, single_partition};
+use super::node::{execution_plan, place, send_full, send_rest, single_partition, stream};
 use crate::Error;
 use crate::functions::scalar as number;
 use crate::histogram::Histogram;
@@ -101,9 +101,7 @@ impl FunctionExec {
         let context = Arc::clone(context);
         let (inputs, change, grid) = (self.inputs.clone(), self.change.clone(), self.grid);
         let roster = Arc::clone(&self.roster);
-        let mut builder = channel(self.schema());
-        let sender = builder.tx();
-        builder.spawn(async move {
+        Ok(stream(self.schema(), place(&self.inputs()), |sender| async move {
             let mut scalars = Vec::new();
             for input in &inputs[1..] {
                 scalars.push(scalar(input, grid.steps as usize, &context).await?);
@@ -114,7 +112,9 @@ impl FunctionExec {
             let mut output = TileBuilder::new(grid.steps);
             let mut input = inputs[0].execute(0, Arc::clone(&context))?;
             while let Some(batch) = input.next().await {
-                tiles::for_each(&batch?, |tile| {
+                let batch = batch?;
+                output.expect(batch.num_rows());
+                tiles::for_each(&batch, |tile| {
                     if let Change::Absent(_) = change {
                         mark_present(&tile, &mut absent);
                         return Ok(());
@@ -146,8 +146,7 @@ impl FunctionExec {
             }
             send_rest(output, &sender).await;
             Ok(())
-        });
-        Ok(builder.build())
+        }))
     }
 }
 
@@ -188,6 +187,10 @@ fn apply(
     values: &mut [f64],
     valid: &mut [bool],
 ) {
+    if tile.is_full() && apply_to_all(change, tile.values, values) {
+        valid.fill(true);
+        return;
+    }
     for step in 0..values.len() {
         let Some(value) = tile.get(step) else { continue };
         let scalar = |at: usize| scalars[at][step];
@@ -209,6 +212,21 @@ fn apply(
         values[step] = changed;
         valid[step] = true;
     }
+}
+
+/// The same where every step has a value, for changes that ask for no more than that; whether this
+/// is one.
+fn apply_to_all(change: &Change, from: &[f64], values: &mut [f64]) -> bool {
+    let pairs = values.iter_mut().zip(from);
+    match change {
+        Change::Map(function) => pairs.for_each(|(to, value)| *to = number::map(*function, *value)),
+        Change::Negate => pairs.for_each(|(to, value)| *to = -value),
+        Change::LabelReplace { .. } | Change::LabelJoin { .. } | Change::Nothing => {
+            values.copy_from_slice(from);
+        }
+        _ => return false,
+    }
+    true
 }
 
 /// The greater of two numbers; NaN if one is.

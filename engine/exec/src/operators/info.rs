@@ -14,7 +14,7 @@ use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
 use schemas::model::{CompiledMatcher, Grouping, Labels, METRIC_NAME};
 
 use super::collect::{Cell, Row, Rows, collect, duplicate, push};
-use super::node::{channel, execution_plan, send_full, send_rest, single_partition};
+use super::node::{execution_plan, place, send_full, send_rest, single_partition, stream};
 use crate::roster::{Identity, OrdinalMap, Roster};
 use crate::tiles::{self, TileBuilder};
 use crate::{Error, ErrorKind};
@@ -69,9 +69,7 @@ impl InfoExec {
     fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let context = Arc::clone(context);
         let work = self.with_inputs(self.inputs.clone());
-        let mut builder = channel(self.schema());
-        let sender = builder.tx();
-        builder.spawn(async move {
+        Ok(stream(self.schema(), place(&self.inputs()), |sender| async move {
             let mut gathered = [Rows::default(), Rows::default()];
             for (rows, input) in gathered.iter_mut().zip(&work.inputs) {
                 collect(input, &context).await?.for_each(|tile| rows.add(tile.series, &tile))?;
@@ -87,8 +85,7 @@ impl InfoExec {
             }
             send_rest(output, &sender).await;
             Ok(())
-        });
-        Ok(builder.build())
+        }))
     }
 
     /// Refuses info series that are no numbers.

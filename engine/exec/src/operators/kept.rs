@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use arrow::buffer::ScalarBuffer;
+
 use super::collect::duplicate;
 use crate::Error;
 use crate::histogram::Histogram;
@@ -26,8 +28,9 @@ pub(super) struct KeptRow {
 
 #[derive(Debug)]
 enum Numbers {
-    /// One for each step, and which of them count if not all do.
-    Dense(Box<[f64]>, Option<Box<[bool]>>),
+    /// One for each step, and which of them count if not all do. Shared with the batch that it
+    /// came in: nearly all of a batch is kept.
+    Dense(ScalarBuffer<f64>, Option<Box<[bool]>>),
     /// Steps that have one, ascending.
     Sparse(Box<[(u32, f64)]>),
 }
@@ -35,17 +38,14 @@ enum Numbers {
 impl KeptRow {
     fn of(series: u32, tile: &Tile<'_>) -> Self {
         let steps = tile.values.len();
-        let is_valid = |step: &usize| tile.is_valid(*step);
-        let count = if tile.is_full() { steps } else { (0..steps).filter(is_valid).count() };
+        let count = tile.count();
         let numbers = if count == steps {
-            Numbers::Dense(tile.values.into(), None)
+            Numbers::Dense(tile.shared_values(), None)
         } else if count > steps / SPARSE_PART {
             let valid: Vec<bool> = (0..steps).map(|step| tile.is_valid(step)).collect();
-            Numbers::Dense(tile.values.into(), Some(valid.into()))
+            Numbers::Dense(tile.shared_values(), Some(valid.into()))
         } else {
-            let mut cells = Vec::with_capacity(count);
-            cells.extend((0..steps).filter_map(|step| Some((step as u32, tile.get(step)?))));
-            Numbers::Sparse(cells.into())
+            Numbers::Sparse(tile.cells())
         };
         Self { series, numbers, histograms: tile.histograms() }
     }
@@ -99,6 +99,18 @@ impl KeptRow {
         }
     }
 
+    /// Whether there is a number at every step.
+    pub(super) fn is_full(&self) -> bool {
+        matches!(self.numbers, Numbers::Dense(_, None))
+    }
+
+    /// Adds the number of every step to `values`, if there is one at each.
+    pub(super) fn copy_to(&self, values: &mut Vec<f64>) {
+        if let Numbers::Dense(numbers, None) = &self.numbers {
+            values.extend_from_slice(numbers);
+        }
+    }
+
     /// Adds a number for each of `steps` steps to `values`, and whether it is one to `valid`.
     pub(super) fn write(&self, steps: usize, values: &mut Vec<f64>, valid: &mut Vec<bool>) {
         let start = values.len();
@@ -123,7 +135,9 @@ impl KeptRow {
 
     fn bytes(&self) -> usize {
         let numbers = match &self.numbers {
-            Numbers::Dense(values, _) => size_of_val::<[f64]>(values) + values.len(),
+            Numbers::Dense(values, valid) => {
+                size_of_val::<[f64]>(values) + valid.as_ref().map_or(0, |valid| valid.len())
+            }
             Numbers::Sparse(cells) => size_of_val::<[(u32, f64)]>(cells),
         };
         let histograms = self.histograms.iter().map(|(_, histogram)| histogram.memory_bytes());

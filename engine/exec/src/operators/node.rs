@@ -1,16 +1,22 @@
 //! What all our operators have in common: one output partition, tiles out, children replaced as
 //! a whole.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
+use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
-use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
+use datafusion::physical_plan::stream::{
+    RecordBatchReceiverStreamBuilder, RecordBatchStreamAdapter,
+};
 use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
-use tokio::sync::mpsc::Sender;
+use futures::{Stream, StreamExt};
+use tokio::sync::mpsc::{Receiver, Sender};
 
 use crate::tiles::TileBuilder;
 
@@ -32,19 +38,91 @@ pub(super) fn channel(schema: SchemaRef) -> RecordBatchReceiverStreamBuilder {
     RecordBatchReceiverStreamBuilder::new(schema, BATCHES_QUEUED_MAX)
 }
 
+/// Where the batches of an operator are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// By whoever asks for them: no other thread is woken up, and batches stay in its cache.
+    Here,
+    /// In a task of its own, beside whoever asks for them.
+    Task,
+}
+
+/// Operators that are computed in place above each other, at most: each takes some of the stack.
+const DEPTH_IN_PLACE: usize = 8;
+
+/// Where an operator with such inputs is computed: in place, unless it stands on too many others.
+/// Those that read samples have tasks of their own where that pays.
+pub(super) fn place(inputs: &[&Arc<dyn ExecutionPlan>]) -> Place {
+    fn is_lower(inputs: &[&Arc<dyn ExecutionPlan>], depth: usize) -> bool {
+        let is_input_lower = |input: &&Arc<dyn ExecutionPlan>| match depth.checked_sub(1) {
+            Some(rest) => is_lower(&input.children(), rest),
+            None => false,
+        };
+        inputs.iter().all(is_input_lower)
+    }
+    if is_lower(inputs, DEPTH_IN_PLACE) { Place::Here } else { Place::Task }
+}
+
+/// The batches that a future sends until it ends; dropping the stream stops it.
+pub(super) fn stream<F: Future<Output = Result<()>> + Send + 'static>(
+    schema: SchemaRef,
+    place: Place,
+    produce: impl FnOnce(Sender<Result<RecordBatch>>) -> F,
+) -> SendableRecordBatchStream {
+    match place {
+        Place::Here => {
+            let (sender, queue) = tokio::sync::mpsc::channel(BATCHES_QUEUED_MAX);
+            let batches = in_place(Box::pin(produce(sender)), queue);
+            Box::pin(RecordBatchStreamAdapter::new(schema, batches))
+        }
+        Place::Task => {
+            let mut builder = channel(schema);
+            let producer = produce(builder.tx());
+            builder.spawn(producer);
+            builder.build()
+        }
+    }
+}
+
+/// What a future puts into a queue, which is polled when the queue is empty; its error comes last.
+fn in_place(
+    future: Pin<Box<dyn Future<Output = Result<()>> + Send>>,
+    mut queue: Receiver<Result<RecordBatch>>,
+) -> impl Stream<Item = Result<RecordBatch>> + Send {
+    let (mut future, mut failure) = (Some(future), None);
+    futures::stream::poll_fn(move |cx| {
+        loop {
+            // Pending though something is queued: then it is another task's turn.
+            let queued = queue.poll_recv(cx);
+            if let Poll::Ready(Some(batch)) = queued {
+                return Poll::Ready(Some(batch));
+            }
+            let Some(running) = &mut future else {
+                return queued.map(|_| failure.take().map(Err));
+            };
+            match running.as_mut().poll(cx) {
+                Poll::Ready(ended) => (future, failure) = (None, ended.err()),
+                Poll::Pending => {
+                    return match queue.poll_recv(cx) {
+                        Poll::Ready(Some(batch)) => Poll::Ready(Some(batch)),
+                        _ => Poll::Pending,
+                    };
+                }
+            }
+        }
+    })
+}
+
 /// Sends tiles if there are enough for a batch; whether the consumer wants more.
 pub(super) async fn send_full(
     tiles: &mut TileBuilder,
-    sender: &Sender<datafusion::error::Result<RecordBatch>>,
+    sender: &Sender<Result<RecordBatch>>,
 ) -> bool {
     !tiles.is_full() || sender.send(Ok(tiles.finish())).await.is_ok()
 }
 
 /// Sends the last tiles, if there are any.
-pub(super) async fn send_rest(
-    mut tiles: TileBuilder,
-    sender: &Sender<datafusion::error::Result<RecordBatch>>,
-) {
+pub(super) async fn send_rest(mut tiles: TileBuilder, sender: &Sender<Result<RecordBatch>>) {
     if !tiles.is_empty() {
         // A consumer that is gone wants no more batches.
         let _ = sender.send(Ok(tiles.finish())).await;
@@ -56,12 +134,11 @@ pub(crate) fn spawn(
     input: &Arc<dyn ExecutionPlan>,
     partition: usize,
     context: &Arc<TaskContext>,
-) -> datafusion::error::Result<SendableRecordBatchStream> {
+) -> Result<SendableRecordBatchStream> {
     let stream = input.execute(partition, Arc::clone(context))?;
     let mut builder = channel(input.schema());
     let sender = builder.tx();
     builder.spawn(async move {
-        use futures::StreamExt;
         let mut stream = stream;
         while let Some(batch) = stream.next().await {
             if sender.send(batch).await.is_err() {
@@ -142,3 +219,6 @@ macro_rules! execution_plan {
     };
 }
 pub(super) use execution_plan;
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
 
 use super::collect::{collect, no_labels};
-use super::node::{channel, execution_plan, single_partition};
+use super::node::{execution_plan, place, single_partition, stream};
 use crate::Error;
 use crate::roster::Roster;
 use crate::tiles::{self, TileBuilder};
@@ -47,9 +47,7 @@ impl ScalarOfExec {
     fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let (input, context) = (Arc::clone(&self.input), Arc::clone(context));
         let (steps, series) = (self.steps, self.series);
-        let mut builder = channel(self.schema());
-        let sender = builder.tx();
-        builder.spawn(async move {
+        Ok(stream(self.schema(), place(&self.inputs()), |sender| async move {
             let mut only = vec![f64::NAN; steps as usize];
             let mut seen = vec![0_u32; steps as usize];
             collect(&input, &context).await?.for_each(|tile| {
@@ -66,8 +64,7 @@ impl ScalarOfExec {
             // A consumer that is gone wants no more batches.
             let _ = sender.send(Ok(tile.finish())).await;
             Ok(())
-        });
-        Ok(builder.build())
+        }))
     }
 }
 

@@ -19,14 +19,15 @@ use schemas::model::{Direction, Labels};
 use schemas::tables::{columns, label_map};
 
 use super::kept::{KeptRow, KeptRows};
-use super::node::{channel, execution_plan, single_partition};
+use super::node::{execution_plan, place, single_partition, stream};
 use crate::Error;
 use crate::output;
 use crate::roster::{OrdinalMap, Roster, shown};
 use crate::tiles;
 
-/// Cells of a batch that leaves the engine.
-const BATCH_CELLS_MAX: usize = 64 * 1024;
+/// Cells of a batch that leaves the engine: few, so that they are in the processor's cache when
+/// they are written as text.
+const BATCH_CELLS_MAX: usize = 16 * 1024;
 
 /// Turns tiles into rows of labels and values: the last operator of a query for series.
 ///
@@ -70,9 +71,7 @@ impl SeriesOutputExec {
         let (input, context) = (Arc::clone(&self.input), Arc::clone(context));
         let (order, limit, steps) = (self.order.clone(), self.limit, self.steps);
         let roster = Arc::clone(&self.roster);
-        let mut builder = channel(self.schema());
-        let sender = builder.tx();
-        builder.spawn(async move {
+        Ok(stream(self.schema(), place(&self.inputs()), |sender| async move {
             let reserved = MemoryConsumer::new("SeriesOutputExec").register(context.memory_pool());
             let mut rows = KeptRows::default();
             let mut names = OrdinalMap::new(Arc::clone(&roster), shown);
@@ -108,8 +107,7 @@ impl SeriesOutputExec {
                 }
             }
             Ok(())
-        });
-        Ok(builder.build())
+        }))
     }
 }
 
@@ -179,15 +177,19 @@ fn by_value(a: &KeptRow, b: &KeptRow, descending: bool) -> Ordering {
 fn encode(rows: Vec<(Labels, KeptRow)>, steps: u32) -> Result<RecordBatch> {
     let schema = series_schema(steps);
     let mut values = Vec::with_capacity(rows.len() * steps as usize);
-    let mut valid = Vec::with_capacity(values.capacity());
+    let is_full = rows.iter().all(|row| row.1.is_full());
+    let mut valid = Vec::new();
     let mut histograms = tiles::histograms::Builder::default();
     let mut labels = Vec::with_capacity(rows.len());
     for (set, row) in rows {
-        row.write(steps as usize, &mut values, &mut valid);
+        match is_full {
+            true => row.copy_to(&mut values),
+            false => row.write(steps as usize, &mut values, &mut valid),
+        }
         histograms.push(row.histograms);
         labels.push(set);
     }
-    let items = Float64Array::new(values.into(), Some(NullBuffer::from(valid)));
+    let items = Float64Array::new(values.into(), (!is_full).then(|| NullBuffer::from(valid)));
     let DataType::FixedSizeList(item, size) = schema.field(1).data_type() else {
         unreachable!("the schema of tiles has a list")
     };

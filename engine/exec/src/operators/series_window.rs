@@ -21,7 +21,7 @@ use plan::node::WindowFunction;
 use tokio::sync::mpsc::Sender;
 
 use super::histogram_input::HistogramInput;
-use super::node::{channel, execution_plan, send_full, send_rest, single_partition};
+use super::node::{Place, execution_plan, send_full, send_rest, single_partition, stream};
 use super::series_input::{Scratch, SeriesInput, SeriesKey, open};
 use super::window_parameters::stepwise;
 use super::window_remarks::WindowRemarks;
@@ -265,9 +265,9 @@ impl SeriesWindowExec {
         let numbers = open(numbers, context, SeriesInput::new)?;
         let histograms = open(histograms, context, HistogramInput::new)?;
         let (leaf, context) = (Arc::clone(&self.leaf), Arc::clone(context));
-        let mut builder = channel(self.schema());
-        let sender = builder.tx();
-        builder.spawn(async move {
+        let cells = leaf.selected.len().saturating_mul(leaf.windows.count);
+        let place = if cells <= CELLS_IN_PLACE { Place::Here } else { Place::Task };
+        Ok(stream(self.schema(), place, |sender| async move {
             let stocks = leaf.cached.as_ref().map_or_else(Vec::new, Cached::stocks);
             let changing = match &leaf.kernel {
                 Kernel::Function(function) if !parameters.is_empty() => {
@@ -278,8 +278,7 @@ impl SeriesWindowExec {
             };
             let inputs = Inputs { stocks, numbers, histograms, changing };
             leaf.run(inputs, &sender).await
-        });
-        Ok(builder.build())
+        }))
     }
 }
 
@@ -292,12 +291,17 @@ struct Inputs {
     changing: Option<Kernel>,
 }
 
+/// Cells (series × steps) up to which a leaf is evaluated by its consumer: handing so few over to
+/// another thread costs more than it saves.
+const CELLS_IN_PLACE: usize = 16 * 1024;
+
 /// Samples after which other tasks get their turn.
 const SAMPLES_BETWEEN_YIELDS: usize = 1 << 20;
 
 impl Leaf {
     async fn run(&self, mut inputs: Inputs, sender: &Sender<Result<RecordBatch>>) -> Result<()> {
-        let mut tiles = TileBuilder::new(u32::try_from(self.windows.count).unwrap_or(u32::MAX));
+        let steps = u32::try_from(self.windows.count).unwrap_or(u32::MAX);
+        let mut tiles = TileBuilder::new(steps).expecting(self.selected.len());
         let mut scratch = Scratch::default();
         let (mut samples_read, mut yield_at) = (0, SAMPLES_BETWEEN_YIELDS);
         let changing = inputs.changing.take();

@@ -10,7 +10,7 @@ use plan::node::WindowFunction;
 use schemas::model::{METRIC_NAME, NANOS_PER_MILLI, StepGrid};
 
 use super::function::name_rule;
-use super::node::{channel, execution_plan, send_full, send_rest, single_partition};
+use super::node::{execution_plan, place, send_full, send_rest, single_partition, stream};
 use super::window_parameters::stepwise;
 use super::window_remarks::{tell, tell_numbers};
 use crate::Error;
@@ -78,9 +78,7 @@ impl TileWindowExec {
             input_grid.iter().map(|time_ns| time_ns.div_euclid(NANOS_PER_MILLI)).collect();
         let mut names =
             OrdinalMap::new(Arc::clone(&roster), name_rule(Arc::clone(&roster), keep_name));
-        let mut builder = channel(self.schema());
-        let sender = builder.tx();
-        builder.spawn(async move {
+        Ok(stream(self.schema(), place(&self.inputs()), |sender| async move {
             let function = stepwise(&function, &parameters, windows.count, &context).await?;
             let mut output = TileBuilder::new(u32::try_from(windows.count).unwrap_or(u32::MAX));
             let (mut at, mut values) = (Vec::new(), Vec::new());
@@ -136,8 +134,7 @@ impl TileWindowExec {
             }
             send_rest(output, &sender).await;
             Ok(())
-        });
-        Ok(builder.build())
+        }))
     }
 }
 

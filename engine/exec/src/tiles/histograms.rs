@@ -8,11 +8,11 @@
 //!
 //! Steps ascend; a step has a value or a histogram, never both.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, Int32Array, ListArray, StructArray, UInt8Array,
-    UInt32Array,
+    UInt32Array, new_empty_array,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Float64Type, Int32Type, UInt8Type, UInt32Type};
@@ -21,10 +21,24 @@ use crate::histogram::{Bucket, Histogram, ResetHint};
 
 /// The type of the column.
 pub(crate) fn data_type() -> DataType {
-    DataType::List(Arc::new(Field::new("item", DataType::Struct(item_fields()), false)))
+    DataType::List(Arc::clone(&ITEM))
 }
 
+/// What the lists hold; the same for all, so made once.
+static ITEM: LazyLock<Arc<Field>> =
+    LazyLock::new(|| Arc::new(Field::new("item", DataType::Struct(new_item_fields()), false)));
+
+/// Most columns hold none.
+static NO_ITEMS: LazyLock<ArrayRef> = LazyLock::new(|| new_empty_array(ITEM.data_type()));
+
 fn item_fields() -> Fields {
+    match ITEM.data_type() {
+        DataType::Struct(fields) => fields.clone(),
+        _ => unreachable!("the item is a struct"),
+    }
+}
+
+fn new_item_fields() -> Fields {
     let float = |name: &str| Field::new(name, DataType::Float64, false);
     let list = |name: &str, item: DataType| {
         Field::new(name, DataType::List(Arc::new(Field::new("item", item, false))), false)
@@ -79,6 +93,10 @@ impl Builder {
 
     /// The column; the builder is empty afterwards.
     pub(crate) fn finish(&mut self) -> ArrayRef {
+        if self.histograms.is_empty() {
+            let ends = std::mem::take(&mut self.ends);
+            return Arc::new(of_items(Arc::clone(&ITEM), ends, Arc::clone(&NO_ITEMS)));
+        }
         let histograms = std::mem::take(&mut self.histograms);
         self.buckets = 0;
         let floats = |of: fn(&Histogram) -> f64| -> ArrayRef {
@@ -111,10 +129,14 @@ fn offset(items: usize) -> i32 {
 }
 
 fn list(ends: Vec<i32>, items: ArrayRef) -> ArrayRef {
-    let offsets: Vec<i32> = std::iter::once(0).chain(ends).collect();
     let item = Arc::new(Field::new("item", items.data_type().clone(), false));
+    Arc::new(of_items(item, ends, items))
+}
+
+fn of_items(item: Arc<Field>, ends: Vec<i32>, items: ArrayRef) -> ListArray {
+    let offsets: Vec<i32> = std::iter::once(0).chain(ends).collect();
     let offsets = OffsetBuffer::new(offsets.into());
-    Arc::new(ListArray::try_new(item, offsets, items, None).expect("items end where lists do"))
+    ListArray::try_new(item, offsets, items, None).expect("items end where lists do")
 }
 
 fn buckets(histograms: &[Histogram], side: impl Fn(&Histogram) -> &[Bucket]) -> ArrayRef {

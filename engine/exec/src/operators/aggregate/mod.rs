@@ -32,7 +32,7 @@ use self::counted::{CELL_BYTES, Counted};
 use self::fold::Fold;
 use self::pick::Pick;
 use super::collect::{push, scalar};
-use super::node::{channel, execution_plan, send_full, send_rest, single_partition};
+use super::node::{execution_plan, place, send_full, send_rest, single_partition, stream};
 use crate::annotations::Remarks;
 use crate::roster::{Identity, OrdinalMap, Roster};
 use crate::tiles::{self, Tile, TileBuilder};
@@ -97,9 +97,7 @@ impl AggregateExec {
         let (inputs, steps) = (self.inputs.clone(), self.steps);
         let Aggregation { op, grouping, remarks } = self.aggregation.clone();
         let roster = Arc::clone(&self.roster);
-        let mut builder = channel(self.schema());
-        let sender = builder.tx();
-        builder.spawn(async move {
+        Ok(stream(self.schema(), place(&self.inputs()), |sender| async move {
             let mut parameter = match inputs.get(1) {
                 Some(input) => scalar(input, steps as usize, &context).await?,
                 None => Vec::new(),
@@ -124,8 +122,7 @@ impl AggregateExec {
                 tiles::for_each(&batch?, |tile| groups.add(&tile))?;
             }
             groups.emit(TileBuilder::new(steps), &sender).await
-        });
-        Ok(builder.build())
+        }))
     }
 }
 
@@ -198,6 +195,7 @@ impl<F: FnMut(Identity) -> Identity> Groups<F> {
         mut output: TileBuilder,
         sender: &Sender<Result<RecordBatch>>,
     ) -> Result<()> {
+        output.expect(self.states.len());
         // A value may take the place of a label that told groups apart.
         let mut counted = Counted::default();
         for Group { ordinal, sheds_name, state } in std::mem::take(&mut self.states) {

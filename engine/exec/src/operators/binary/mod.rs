@@ -18,7 +18,7 @@ use schemas::model::{Grouping, Labels};
 
 use self::told::Told;
 use super::collect::{Cell, Content, Row, Rows, collect, duplicate, push, scalar};
-use super::node::{channel, execution_plan, send_full, send_rest, single_partition};
+use super::node::{execution_plan, place, send_full, send_rest, single_partition, stream};
 use crate::annotations::Remarks;
 use crate::histogram::Histogram;
 use crate::roster::{Identity, OrdinalMap, Roster, without_name};
@@ -95,10 +95,7 @@ impl BinaryExec {
     fn start(&self, context: &Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let context = Arc::clone(context);
         let work = Arc::new(self.with_inputs(self.inputs.clone()));
-        let mut builder = channel(self.schema());
-        let sender = builder.tx();
-        builder.spawn(async move {
-            let mut output = TileBuilder::new(work.steps);
+        Ok(stream(self.schema(), place(&self.inputs()), |sender| async move {
             let rows = match (work.operation.operands, work.operation.op) {
                 (Operands::Vectors, BinaryOp::And | BinaryOp::Or | BinaryOp::Unless) => {
                     work.sets(&context).await?
@@ -106,6 +103,7 @@ impl BinaryExec {
                 (Operands::Vectors, _) => work.vectors(&context).await?,
                 _ => work.with_scalar(&context).await?,
             };
+            let mut output = TileBuilder::new(work.steps).expecting(rows.len());
             for row in rows {
                 push(&mut output, row);
                 if !send_full(&mut output, &sender).await {
@@ -114,8 +112,7 @@ impl BinaryExec {
             }
             send_rest(output, &sender).await;
             Ok(())
-        });
-        Ok(builder.build())
+        }))
     }
 
     /// A vector with a scalar, or two scalars: the vector's series keep their place.
@@ -436,6 +433,20 @@ impl<'a> Results<'a> {
             .matched
             .entry((signature, is_grouped.then_some(series)))
             .or_insert_with(|| vec![false; row.values.len()]);
+        let (left, right) = if self.swapped { (one, many) } else { (many, one) };
+        if let BinaryOp::Arithmetic(op) = self.exec.operation.op
+            && left.is_full()
+            && right.is_full()
+            && row.is_empty()
+            && !matched.contains(&true)
+        {
+            let pairs = left.values.iter().zip(&right.values);
+            let results = row.values.iter_mut().zip(pairs);
+            results.for_each(|(result, (left, right))| *result = op.apply(*left, *right));
+            row.valid.fill(true);
+            matched.fill(true);
+            return Ok(());
+        }
         for (step, matched) in matched.iter_mut().enumerate() {
             let (Some(many), Some(one)) = (many.cell(step), one.cell(step)) else { continue };
             // Also where a comparison drops the result.

@@ -19,7 +19,7 @@ use schemas::model::{Grouping, Labels, METRIC_NAME, StepGrid};
 
 use self::notes::Notes;
 use super::collect::{Collected, Content, Row, collect, push, scalar};
-use super::node::{channel, execution_plan, send_full, send_rest, single_partition};
+use super::node::{execution_plan, place, send_full, send_rest, single_partition, stream};
 use crate::annotations::Remarks;
 use crate::functions::histogram::Bucket;
 use crate::histogram::Histogram;
@@ -85,9 +85,7 @@ impl HistogramExec {
         let (grid, roster) = (self.grid, Arc::clone(&self.roster));
         let steps = grid.steps;
         let remarks = self.remarks.clone();
-        let mut builder = channel(self.schema());
-        let sender = builder.tx();
-        builder.spawn(async move {
+        Ok(stream(self.schema(), place(&self.inputs()), |sender| async move {
             let buckets_at = inputs.len() - 1;
             let mut scalars = Vec::with_capacity(buckets_at);
             for input in &inputs[..buckets_at] {
@@ -110,8 +108,7 @@ impl HistogramExec {
             }
             send_rest(output, &sender).await;
             Ok(())
-        });
-        Ok(builder.build())
+        }))
     }
 }
 
