@@ -13,6 +13,7 @@ mod covers;
 mod deletes;
 mod error;
 mod exemplars;
+mod footers;
 mod functions;
 mod histogram;
 mod limits;

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
@@ -25,11 +25,12 @@ use futures::stream::BoxStream;
 use plan::node::{Naming, Query, SortBy};
 use plan::{Node, Shape};
 use schemas::model::{Matcher, StepGrid, TimeRange};
-use storage::{Reservation, Store, Use};
+use storage::Store;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::error::from_datafusion;
+use crate::footers::Footers;
 use crate::lower::{self, Context};
 use crate::memory::QueryMemory;
 use crate::operators::SeriesOutputExec;
@@ -83,8 +84,6 @@ pub struct Session {
     /// Places in the queue for a permit.
     waiting: Semaphore,
     samples: Arc<SampleCache>,
-    /// Memory of the footers that the runtime caches.
-    _footers: Reservation,
 }
 
 impl fmt::Debug for Session {
@@ -98,9 +97,12 @@ impl Session {
     pub fn new(store: Arc<Store>, limits: Limits) -> Result<Self, Error> {
         let budget = store.budget();
         let footer_bytes = FOOTER_CACHE_BYTES.min(budget.bytes_max() / FOOTER_CACHE_PART);
-        let mut footers = budget.reservation(Use::Cache);
-        footers.grow_anyway(footer_bytes);
-        let caches = CacheManagerConfig::default().with_metadata_cache_limit(footer_bytes);
+        let footers = Footers::new(budget, footer_bytes);
+        let kept: Weak<Footers> = Arc::downgrade(&footers);
+        store.tell(kept);
+        let caches = CacheManagerConfig::default()
+            .with_metadata_cache_limit(footer_bytes)
+            .with_file_metadata_cache(Some(footers));
         let runtime = RuntimeEnvBuilder::new()
             .with_disk_manager_builder(disk(&limits)?)
             .with_cache_manager(caches)
@@ -114,20 +116,12 @@ impl Session {
             .with_default_features()
             .build();
         let samples = SampleCache::new(budget, limits.samples_cache_bytes_max);
+        let kept: Weak<SampleCache> = Arc::downgrade(&samples);
+        store.tell(kept);
         let permits = Arc::new(Semaphore::new(limits.concurrency_max));
         let waiting = Semaphore::new(limits.queue_max.min(Semaphore::MAX_PERMITS));
         let tenants = Tenants::default();
-        Ok(Self {
-            store,
-            limits,
-            runtime,
-            state,
-            tenants,
-            permits,
-            waiting,
-            samples,
-            _footers: footers,
-        })
+        Ok(Self { store, limits, runtime, state, tenants, permits, waiting, samples })
     }
 
     /// What one query may use.
@@ -262,7 +256,7 @@ impl Session {
 
     /// Waits for a place among the running queries.
     pub(crate) async fn admit(&self, tenant: &str) -> Result<Admitted, Error> {
-        let pressure = self.store.budget().check_pressure();
+        let pressure = self.store.budget().wait_for_memory().await;
         pressure.map_err(|error| Error::new(ErrorKind::Unavailable, error.to_string()))?;
         self.store.ready(tenant).await?;
         let started = Instant::now();

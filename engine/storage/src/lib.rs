@@ -30,6 +30,7 @@ mod identities;
 mod idle;
 mod index;
 mod indexes;
+mod keepers;
 mod live;
 mod memtable;
 mod objects;
@@ -64,6 +65,7 @@ pub use deletes::{
 };
 pub use error::{Error, ErrorKind};
 pub use index::{Cardinality, LabelIndex, SeriesEntry, SeriesInfo, StreamInfo};
+pub use keepers::Keeper;
 pub use live::Segments;
 pub use objects::{
     Bucket, CacheOptions, CacheStats, ObjectStats, OperationStats, Refused, Remote, RequestKind,

@@ -81,17 +81,17 @@ impl Store {
         let others = log.unpublished().iter().filter(|delta| !delta.is_ours).count() as u64;
         let version = log.version().unwrap_or(0);
         let layout = log.layout();
+        let deltas = log.take_unpublished();
+        let merged: Vec<_> = deltas.iter().flat_map(|delta| delta.removes.clone()).collect();
         let mut state = self.shared.state.write();
         // Whoever sees a segment must know its columns.
         state.layouts.insert(table, layout);
-        let gone: Vec<Rows> = log
-            .take_unpublished()
-            .into_iter()
-            .flat_map(|delta| state.apply(table, delta))
-            .collect();
+        let gone: Vec<Rows> =
+            deltas.into_iter().flat_map(|delta| state.apply(table, delta)).collect();
         drop(state);
         // Nobody waits for the lock while they are freed.
         drop(gone);
+        self.shared.keepers.forget(&merged);
         self.shared.counters.catalog.shown(table, version, others);
         Ok(())
     }

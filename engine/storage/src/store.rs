@@ -11,9 +11,8 @@
 //! small tenants wait instead and take a later number (module `waiting`).
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use arrow::record_batch::RecordBatch;
@@ -34,6 +33,7 @@ use crate::disk::{Disk, OsDisk};
 use crate::flush::{self, Catalogs};
 use crate::follow;
 use crate::indexes::Indexes;
+use crate::keepers::{Keeper, Keepers};
 use crate::live::LiveTable;
 use crate::memtable::{self, Memtable};
 use crate::objects::Objects;
@@ -163,6 +163,8 @@ pub(crate) struct Shared {
     pub(crate) full: Notify,
     /// Which attributes without a column are frequent.
     pub(crate) promotion: Choices,
+    /// Who is told which segments are not live any more.
+    pub(crate) keepers: Keepers,
 }
 
 impl Shared {
@@ -286,6 +288,11 @@ impl Store {
         background.spawn(crate::idle::run(Arc::downgrade(&store)));
         tokio::spawn(Budget::watch(Arc::downgrade(&store.options.budget)));
         Ok(store)
+    }
+
+    /// From now on `keeper` is told of segments that are not live any more.
+    pub fn tell(&self, keeper: Weak<dyn Keeper>) {
+        self.shared.keepers.add(keeper);
     }
 
     /// Stores a request, unless an equal one is stored already. When this returns `Ok`, it is

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use storage::{Budget, Reclaim, Reservation, Use};
+use storage::{Budget, Keeper, Reclaim, Reservation, Use};
 
 use super::Runs;
 use super::directory::Directory;
@@ -166,6 +166,17 @@ impl Inner {
         }
         self.reservation.shrink(freed);
         freed
+    }
+}
+
+impl Keeper for SampleCache {
+    fn forget(&self, paths: &[&str]) {
+        let mut inner = self.inner.lock();
+        for path in paths {
+            let parts = inner.segments.remove(*path);
+            let bytes = parts.iter().flat_map(HashMap::values).map(|entry| entry.bytes).sum();
+            inner.reservation.shrink(bytes);
+        }
     }
 }
 

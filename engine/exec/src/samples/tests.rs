@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use storage::Budget;
+use storage::{Budget, Keeper};
 
 use super::cache::{Kept, Part};
 use super::directory::Directory;
@@ -144,6 +144,22 @@ fn the_cache_gives_up_what_was_used_least_lately() {
     assert!(cache.get("segment-200", block, query).is_none());
     drop(cache);
     assert_eq!(budget.used(storage::Use::Cache), 0);
+}
+
+#[test]
+fn nothing_is_kept_of_segments_that_were_merged_away() {
+    let budget = Budget::new(1 << 30);
+    let cache = SampleCache::new(&budget, 1 << 20);
+    let query = cache.ask();
+    for name in ["a", "b"] {
+        cache.put(&Arc::from(name), Part::Runs(0, 0), part(100), query);
+        cache.put(&Arc::from(name), Part::Runs(0, 1), part(100), query);
+    }
+    let before = cache.bytes();
+    cache.forget(&["a", "c"]);
+    assert!(cache.get("a", Part::Runs(0, 1), query).is_none());
+    assert!(cache.get("b", Part::Runs(0, 1), query).is_some());
+    assert_eq!((cache.bytes(), budget.used(storage::Use::Cache)), (before / 2, before / 2));
 }
 
 #[test]
