@@ -36,8 +36,13 @@ const SENDERS: usize = 8;
 const BACKLOG: usize = 1_024;
 
 /// What is traced of the server's own metrics.
-const TRACED: [&str; 4] =
-    ["siglake_memory_used", "siglake_flush", "siglake_compaction", "siglake_wal_sync"];
+const TRACED: [&str; 5] = [
+    "siglake_memory_used",
+    "siglake_memory_resident",
+    "siglake_flush",
+    "siglake_compaction",
+    "siglake_wal_sync",
+];
 
 /// Windows that the run is told in.
 const WINDOWS: usize = 6;

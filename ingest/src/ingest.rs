@@ -182,6 +182,12 @@ impl Ingest {
         Ok(tenant_of(org_ids)?)
     }
 
+    /// Waits a few seconds at most while the machine's memory is nearly full; then that is the
+    /// error.
+    pub(crate) async fn wait_for_memory(&self) -> Result<(), Error> {
+        Ok(self.budget.memory().wait_for_memory().await?)
+    }
+
     /// Room for a body that is about to be received.
     pub(crate) fn reservation(&self) -> Reservation {
         self.budget.reservation()

@@ -40,6 +40,8 @@ async fn read_body(
     body: Body,
     bytes_max: usize,
 ) -> Result<(Bytes, Reservation), Error> {
+    // Nothing of the body is held while there is no memory for it: its sender is made to wait.
+    ingest.wait_for_memory().await?;
     let mut reservation = ingest.reservation();
     let mut stream = body.into_data_stream();
     let mut first = Bytes::new();

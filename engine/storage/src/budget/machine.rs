@@ -60,11 +60,18 @@ impl Machine {
     }
 }
 
-/// Memory that this process really holds, in bytes; `None` where the system does not tell.
+/// Memory that this process holds and only it can give back, in bytes; `None` where the system
+/// does not tell. Pages of the program's file are not among it: the kernel drops and reads them
+/// again as it likes.
 pub fn resident_bytes() -> Option<usize> {
-    let statm = fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: usize = statm.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * PAGE_BYTES)
+    held_bytes(&fs::read_to_string("/proc/self/statm").ok()?)
+}
+
+/// Resident pages of a `statm` file without those of files, in bytes.
+fn held_bytes(statm: &str) -> Option<usize> {
+    let mut pages = statm.split_whitespace().skip(1).map(str::parse::<usize>);
+    let (resident, of_files) = (pages.next()?.ok()?, pages.next()?.ok()?);
+    Some(resident.saturating_sub(of_files) * PAGE_BYTES)
 }
 
 /// The least limit that files below `root` tell.

@@ -141,8 +141,10 @@ pub struct Budget {
     caps: [usize; USES],
     held: Mutex<Held>,
     reclaim: RwLock<Vec<Weak<dyn Reclaim>>>,
-    /// Set while the process holds nearly what the machine has.
+    /// Set while the process holds so much of the machine that nothing new is begun.
     is_pressed: AtomicBool,
+    /// Set while it holds so much that what is under way gets no more either.
+    is_full: AtomicBool,
 }
 
 /// What is given out.
@@ -196,6 +198,7 @@ impl Budget {
             held: Mutex::default(),
             reclaim: RwLock::default(),
             is_pressed: AtomicBool::new(false),
+            is_full: AtomicBool::new(false),
         })
     }
 
@@ -217,7 +220,7 @@ impl Budget {
     /// Takes `bytes` for a use; they are given back when the reservation is dropped.
     ///
     /// `Limit` if the use or the whole budget has not so much left, `Unavailable` if the process
-    /// is so near to the machine's limit that no new work is begun.
+    /// is so near to the machine's limit that requests and queries get no more.
     pub fn reserve(self: &Arc<Self>, of: Use, bytes: usize) -> Result<Reservation, Error> {
         let mut reservation = self.reservation(of);
         reservation.grow(bytes)?;
@@ -243,23 +246,27 @@ impl Budget {
         holders.push(holder);
     }
 
-    /// `Unavailable` while the process holds nearly what the machine has.
+    /// `Unavailable` while the process holds so much of the machine that nothing new is begun.
     pub fn check_pressure(&self) -> Result<(), Error> {
-        if !self.is_pressed.load(Ordering::Relaxed) {
-            return Ok(());
+        match self.is_pressed.load(Ordering::Relaxed) {
+            true => Err(self.full()),
+            false => Ok(()),
         }
+    }
+
+    fn full(&self) -> Error {
         let message = format!(
             "the process holds nearly all of the {} that the machine leaves it; \
              no new work is begun until memory is free again",
             mib(self.machine.bytes)
         );
-        Err(Error::new(ErrorKind::Unavailable, message))
+        Error::new(ErrorKind::Unavailable, message)
     }
 
     /// Takes `bytes`, after asking those who can give up some.
     fn take(&self, of: Use, bytes: usize) -> Result<(), Error> {
-        if of.is_new_work() && bytes > 0 {
-            self.check_pressure()?;
+        if of.is_new_work() && bytes > 0 && self.is_full.load(Ordering::Relaxed) {
+            return Err(self.full());
         }
         let first = self.held.lock().take(of, bytes, self);
         let refusal = match first {

@@ -1,6 +1,6 @@
 //! What a budget tells of itself.
 
-use super::{Budget, Use};
+use super::{Budget, Use, resident_bytes};
 
 /// A budget at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct BudgetStats {
     pub bytes_max: u64,
     /// What the machine leaves to the process, in bytes; 0 if not known.
     pub machine_bytes: u64,
+    /// What the process really holds, in bytes, as pressure is judged by; 0 if not known.
+    pub resident_bytes: u64,
     /// Held now, in bytes.
     pub used: u64,
     /// Most that was ever held, in bytes.
@@ -48,6 +50,7 @@ impl Budget {
         BudgetStats {
             bytes_max: self.bytes_max as u64,
             machine_bytes: self.machine.known().unwrap_or(0) as u64,
+            resident_bytes: resident_bytes().unwrap_or(0) as u64,
             used: held.total as u64,
             peak: held.total_peak as u64,
             is_pressed: self.check_pressure().is_err(),

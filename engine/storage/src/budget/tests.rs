@@ -1,5 +1,7 @@
 //! Who gets memory, who is refused, and what he is told.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -93,15 +95,51 @@ fn cached_bytes_give_way() {
 fn a_full_machine_refuses_new_work_only() {
     let budget = budget();
     budget.observe(790, 1000);
-    assert!(budget.reserve(Use::Query, 1).is_ok());
+    assert!(budget.check_pressure().is_ok());
     budget.observe(810, 1000);
+    assert_eq!(budget.check_pressure().unwrap_err().kind(), ErrorKind::Unavailable);
+    // What is under way may end.
+    assert!(budget.reserve(Use::Query, 1).is_ok());
+    budget.observe(910, 1000);
     assert_eq!(budget.reserve(Use::Query, 1).unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(budget.reserve(Use::Ingest, 1).unwrap_err().kind(), ErrorKind::Unavailable);
     assert!(budget.reserve(Use::Memtable, 1).is_ok());
-    budget.observe(720, 1000);
-    assert!(budget.reserve(Use::Query, 1).is_err());
-    budget.observe(690, 1000);
+    budget.observe(890, 1000);
     assert!(budget.reserve(Use::Query, 1).is_ok());
+    budget.observe(720, 1000);
+    assert!(budget.check_pressure().is_err());
+    budget.observe(690, 1000);
+    assert!(budget.check_pressure().is_ok());
+}
+
+#[test]
+fn a_full_machine_takes_from_caches() {
+    let budget = budget();
+    let cache = Arc::new(Cache(Mutex::new(budget.reserve(Use::Cache, 200 * MIB).unwrap())));
+    let holder: Weak<Cache> = Arc::downgrade(&cache);
+    budget.reclaim_from(holder);
+    budget.observe(790 * MIB, 1000 * MIB);
+    assert_eq!(budget.used(Use::Cache), 200 * MIB);
+    budget.observe(810 * MIB, 1000 * MIB);
+    // As much as is over the part from which on new work is taken again.
+    assert_eq!(budget.used(Use::Cache), 90 * MIB);
+}
+
+#[tokio::test]
+async fn new_work_waits_for_memory() {
+    let budget = budget();
+    budget.wait_for_memory().await.unwrap();
+    budget.observe(810, 1000);
+    let error = budget.wait_for_relief(Duration::from_millis(60)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let waiting = tokio::spawn({
+        let budget = Arc::clone(&budget);
+        async move { budget.wait_for_relief(Duration::from_secs(60)).await }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!waiting.is_finished());
+    budget.observe(690, 1000);
+    waiting.await.unwrap().unwrap();
 }
 
 #[test]

@@ -125,6 +125,10 @@ impl Store {
         if !merge.inputs.iter().all(|it| deletes.may_apply(table, it, now_ms())) {
             return Ok(0);
         }
+        if self.options.budget.wait_for_memory().await.is_err() {
+            // No work waits less for its turn: the next round finds these segments again.
+            return Ok(0);
+        }
         let context = self.context(table, deletes);
         let merge = merge.clone();
         let started = Instant::now();

@@ -186,7 +186,12 @@ fn memory(out: &mut Writer, budget: &storage::BudgetStats) {
     out.gauge("siglake_memory_budget_bytes", help, budget.bytes_max as f64);
     let help = "Memory that the machine leaves to the process, in bytes; 0 if not known.";
     out.gauge("siglake_memory_machine_bytes", help, budget.machine_bytes as f64);
-    let help = "1 while new work is refused because the machine's memory is nearly full.";
+    let help = "Memory that the process holds, pages of files aside, in bytes; 0 if not known. \
+                What of it is not in siglake_memory_used_bytes is not reserved or kept by the \
+                allocator.";
+    out.gauge("siglake_memory_resident_bytes", help, budget.resident_bytes as f64);
+    let help = "1 while new work waits because the machine's memory is nearly full; what waits for \
+                some seconds is refused.";
     out.gauge("siglake_memory_pressed", help, f64::from(u8::from(budget.is_pressed)));
     let help = "Most memory that was ever reserved, in bytes.";
     out.gauge("siglake_memory_reserved_peak_bytes", help, budget.peak as f64);

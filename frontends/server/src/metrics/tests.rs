@@ -37,7 +37,11 @@ fn stats() -> EngineStats {
             rejected: vec![("too_old", 2)],
             inflight_bytes: 7,
         },
-        store: storage::StoreStats { wal_sync_ns: 2_500_000_000, ..Default::default() },
+        store: storage::StoreStats {
+            wal_sync_ns: 2_500_000_000,
+            budget: storage::BudgetStats { resident_bytes: 4096, ..Default::default() },
+            ..Default::default()
+        },
         usage: vec![storage::TenantUsage {
             tenant: "t".into(),
             segment_bytes: 77,
@@ -66,6 +70,7 @@ fn samples_carry_their_values_and_labels() {
         "siglake_query_seconds_total{language=\"sql\"} 1.5",
         "siglake_store_rows_total{table=\"spans\"} 0",
         "process_resident_memory_bytes 1024",
+        "siglake_memory_resident_bytes 4096",
     ] {
         assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
     }

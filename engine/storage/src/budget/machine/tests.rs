@@ -46,3 +46,10 @@ fn this_process_is_measured() {
     assert!(after > before + (32 << 20), "{before} {after} {}", held.len());
     assert!(Machine::detect().bytes() > after);
 }
+
+#[test]
+fn pages_of_files_are_not_held() {
+    assert_eq!(held_bytes("400 100 30 20 0 50 0\n"), Some(70 * PAGE_BYTES));
+    assert_eq!(held_bytes("400 100\n"), None);
+    assert_eq!(held_bytes(""), None);
+}
