@@ -87,6 +87,7 @@ async fn a_small_machine_is_never_filled() {
     large_attributes(&target, scale, base_ns).await;
     many_fields(&target, base_ns).await;
     unique_records(&target, scale, base_ns).await;
+    dense_records(&target, scale, base_ns).await;
     new_series(&target, scale, base_ns).await;
     for question in questions(base_ns) {
         ask(target.clone(), question).await;
@@ -225,6 +226,18 @@ async fn unique_records(program: &Target, scale: Scale, base_ns: u64) {
     }
 }
 
+/// Records of a few minutes, in many segments that a search for a word reads side by side.
+async fn dense_records(program: &Target, scale: Scale, base_ns: u64) {
+    let step_ns = 300 * SECOND_NS / scale.logs;
+    for first in (0..scale.logs).step_by(1_000) {
+        let records = (first..first + 1_000).map(|at| {
+            let body = format!("GET /{} took {at} us {}", at % 97, "as ever ".repeat(35));
+            telemetry::log(base_ns + at * step_ns, &body)
+        });
+        send_patiently(program, "logs", &telemetry::logs("dense", records.collect())).await;
+    }
+}
+
 /// Series that are all new.
 async fn new_series(program: &Target, scale: Scale, base_ns: u64) {
     for first in (0..scale.series).step_by(2_000) {
@@ -283,6 +296,11 @@ fn questions(base_ns: u64) -> Vec<Question> {
                 r#"sum by (id) (count_over_time({service_name="loud"} | pattern "request <id> " [1h]))"#,
             ),
         ),
+        (
+            "/loki/loki/api/v1/query_range",
+            range(r#"sum(count_over_time({service_name="dense"} |= "took" [5m]))"#),
+        ),
+        ("/loki/loki/api/v1/query_range", range(r#"{service_name="dense"} |= "as ever""#)),
         ("/sql", sql("SELECT body, count(*) AS n FROM logs GROUP BY body ORDER BY n DESC, body")),
         ("/sql", sql("SELECT * FROM lake.series ORDER BY series_id")),
         ("/tempo/api/traces/0123456789abcdef0123456789abcdef", Vec::new()),
