@@ -333,7 +333,10 @@ async fn fetch(system: &System, case: &Case, end_ms: i64) -> io::Result<(bytes::
             "/api/v1/query".to_owned()
         }
         Form::LabelValues(label) => {
-            params.push(("start", (end_s - 3600).to_string()));
+            // None of them looks at samples for this: Prometheus tells what its blocks hold that
+            // the range touches, the others what was seen on its days. Over a day they agree; over
+            // an hour Prometheus may leave out what the others have from earlier that day.
+            params.push(("start", (end_s - 24 * 3600).to_string()));
             params.push(("end", end_s.to_string()));
             format!("/api/v1/label/{label}/values")
         }
