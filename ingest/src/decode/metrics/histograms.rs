@@ -1,7 +1,6 @@
 //! Data points of explicit and exponential histograms.
 
 use super::super::Failure;
-use super::super::attributes;
 use super::super::wire::{Fields, Stretch, Value};
 use super::points::format_float;
 use super::{Family, MetricsDecoder, NO_RECORDED_VALUE, STALE, Tally, Times};
@@ -9,9 +8,10 @@ use crate::admit::{Reason, Rejection};
 use crate::known::Key;
 use crate::limits::{BUCKET_BYTES, HISTOGRAM_BUCKETS_MAX, HISTOGRAM_ROW_BYTES, SAMPLE_ROW_BYTES};
 
-/// Tells the series of counts and of sums from those of buckets, whose bounds are never NaN.
-const COUNT_PART: u64 = u64::MAX;
-const SUM_PART: u64 = u64::MAX - 1;
+/// Tells the series of counts and of sums from those of buckets and quantiles, which are never NaN
+/// of these bits.
+pub(super) const COUNT_PART: u64 = u64::MAX;
+pub(super) const SUM_PART: u64 = u64::MAX - 1;
 
 /// The buckets of the explicit histogram that is being read. Bounds seldom change from point to
 /// point, so their texts are kept.
@@ -244,21 +244,26 @@ impl<'a> MetricsDecoder<'a, '_> {
         tally: &mut Tally,
     ) -> Result<Times, Failure> {
         let limits = self.context.limits;
-        let mut point = self.read_exponential(message)?;
+        let (mut point, key) = self.read_exponential(family, message)?;
         // The difference to the point before is no counter.
         point.reset_hint = (family.about.temporality == "delta").then_some(RESET_HINT_GAUGE);
         let times = self.read_times(family, point.time_ns, point.start_ns)?;
         if point.flags & NO_RECORDED_VALUE != 0 {
             point.sum = Some(STALE);
         }
-        attributes::dedup(&mut self.scratch.attributes);
-        self.labels.read(&self.scratch.attributes, limits)?;
+        let known = self.known_series(key, times);
+        if known.is_none() {
+            self.read_labels(message, 1)?;
+        }
         self.scratch.exemplars.read(times, &self.bounds, limits, tally)?;
         let buckets = point.positive.counts.len() + point.negative.counts.len();
         tally.make_rows(buckets, BUCKET_BYTES)?;
         tally.make_rows(1, HISTOGRAM_ROW_BYTES)?;
         let name = &family.names.plain;
-        let (series, _) = self.sink.series(&mut self.labels, family, name, "", times, tally)?;
+        let series = match known {
+            Some(series) => series,
+            None => self.series(key, family, (name, ""), times, tally)?,
+        };
         self.sink.push_histogram(name, series, times, &point);
         for exemplar in self.scratch.exemplars.iter() {
             self.sink.push_exemplar(series, exemplar);
@@ -266,16 +271,24 @@ impl<'a> MetricsDecoder<'a, '_> {
         Ok(times)
     }
 
-    fn read_exponential(&mut self, message: &'a [u8]) -> Result<ExponentialPoint, Failure> {
-        let limits = self.context.limits;
+    fn read_exponential(
+        &mut self,
+        family: &Family<'a>,
+        message: &'a [u8],
+    ) -> Result<(ExponentialPoint, Option<Key>), Failure> {
         let scratch = &mut self.scratch;
-        scratch.attributes.clear();
         scratch.exemplars.clear();
         let mut point = ExponentialPoint::default();
+        let mut attributes = Stretch::default();
         let mut fields = Fields::new(message);
-        while let Some((field, value)) = fields.next()? {
+        loop {
+            let before = fields.left();
+            let Some((field, value)) = fields.next()? else { break };
             match field {
-                1 => attributes::push(&mut scratch.attributes, value.bytes()?, limits)?,
+                1 => {
+                    value.bytes()?;
+                    attributes.add(message, before, fields.left());
+                }
                 2 => point.start_ns = value.fixed64()?,
                 3 => point.time_ns = value.fixed64()?,
                 4 => point.count = signed(value.fixed64()?)?,
@@ -292,7 +305,7 @@ impl<'a> MetricsDecoder<'a, '_> {
                 _ => {}
             }
         }
-        Ok(point)
+        Ok((point, attributes.of(message).map(|raw| Key::new(raw, family.seed))))
     }
 }
 

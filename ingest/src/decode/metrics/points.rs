@@ -5,6 +5,7 @@ use schemas::tables::day_of_ms;
 use super::super::Failure;
 use super::super::attributes;
 use super::super::wire::{Fields, Stretch};
+use super::histograms::{COUNT_PART, SUM_PART};
 use super::{Family, MetricsDecoder, NO_RECORDED_VALUE, Name, STALE, Tally, Times};
 use crate::admit::{Reason, Rejection};
 use crate::known::{Found, Key};
@@ -120,22 +121,24 @@ impl<'a> MetricsDecoder<'a, '_> {
         message: &'a [u8],
         tally: &mut Tally,
     ) -> Result<Times, Failure> {
-        let limits = self.context.limits;
-        let scratch = &mut self.scratch;
-        scratch.attributes.clear();
-        scratch.series.clear();
         let (mut start_ns, mut time_ns, mut flags) = (0, 0, 0);
         let (mut count, mut sum) = (0, 0.0);
         let mut quantiles = Vec::new();
+        let mut attributes = Stretch::default();
         let mut fields = Fields::new(message);
-        while let Some((field, value)) = fields.next()? {
+        loop {
+            let before = fields.left();
+            let Some((field, value)) = fields.next()? else { break };
             match field {
                 2 => start_ns = value.fixed64()?,
                 3 => time_ns = value.fixed64()?,
                 4 => count = value.fixed64()?,
                 5 => sum = value.double()?,
                 6 => quantiles.push(read_quantile(value.bytes()?)?),
-                7 => attributes::push(&mut scratch.attributes, value.bytes()?, limits)?,
+                7 => {
+                    value.bytes()?;
+                    attributes.add(message, before, fields.left());
+                }
                 8 => flags = value.uint32()?,
                 _ => {}
             }
@@ -143,18 +146,17 @@ impl<'a> MetricsDecoder<'a, '_> {
         let times = self.read_times(family, time_ns, start_ns)?;
         let is_stale = flags & NO_RECORDED_VALUE != 0;
         let value_of = |number: f64| if is_stale { STALE } else { number };
-        attributes::dedup(&mut self.scratch.attributes);
-        self.labels.read(&self.scratch.attributes, limits)?;
-        tally.make_rows(2 + quantiles.len(), SAMPLE_ROW_BYTES)?;
-        let (labels, names) = (&mut self.labels, &family.names);
-        let (count_series, _) = self.sink.series(labels, family, &names.count, "", times, tally)?;
-        let (sum_series, _) = self.sink.series(labels, family, &names.sum, "", times, tally)?;
-        for (quantile, _) in &quantiles {
-            let quantile = format_float(*quantile);
-            let (id, _) =
-                self.sink.series(labels, family, &names.plain, &quantile, times, tally)?;
-            self.scratch.series.push(id);
+        let key = attributes.of(message).map(|raw| Key::new(raw, family.seed));
+        let known = self.known_summary(key, &quantiles, times);
+        if known.is_none() {
+            self.read_labels(message, 7)?;
         }
+        tally.make_rows(2 + quantiles.len(), SAMPLE_ROW_BYTES)?;
+        let (count_series, sum_series) = match known {
+            Some(known) => known,
+            None => self.summary_series(key, &quantiles, family, times, tally)?,
+        };
+        let names = &family.names;
         self.sink.push_sample(names.count.metric_id, count_series, times, value_of(count as f64));
         self.sink.push_sample(names.sum.metric_id, sum_series, times, value_of(sum));
         for ((_, number), series) in quantiles.iter().zip(&self.scratch.series) {
@@ -163,6 +165,53 @@ impl<'a> MetricsDecoder<'a, '_> {
         }
         Ok(times)
     }
+
+    /// The series of counts and of sums; those of the quantiles are put into `scratch.series`.
+    /// `None` if one of them is not known for the day.
+    fn known_summary(
+        &mut self,
+        key: Option<Key>,
+        quantiles: &[(f64, f64)],
+        times: Times,
+    ) -> Option<(i64, i64)> {
+        let key = key?;
+        let count = self.known_series(Some(key.part(COUNT_PART)), times)?;
+        let sum = self.known_series(Some(key.part(SUM_PART)), times)?;
+        self.scratch.series.clear();
+        for (quantile, _) in quantiles {
+            let series = self.known_series(Some(key.part(part_of(*quantile))), times)?;
+            self.scratch.series.push(series);
+        }
+        Some((count, sum))
+    }
+
+    /// The same for labels that were read.
+    fn summary_series(
+        &mut self,
+        key: Option<Key>,
+        quantiles: &[(f64, f64)],
+        family: &Family<'a>,
+        times: Times,
+        tally: &mut Tally,
+    ) -> Result<(i64, i64), Failure> {
+        let names = &family.names;
+        let part = |part: u64| key.map(|key| key.part(part));
+        let count = self.series(part(COUNT_PART), family, (&names.count, ""), times, tally)?;
+        let sum = self.series(part(SUM_PART), family, (&names.sum, ""), times, tally)?;
+        self.scratch.series.clear();
+        for (quantile, _) in quantiles {
+            let (key, text) = (part(part_of(*quantile)), format_float(*quantile));
+            let series = self.series(key, family, (&names.plain, &text), times, tally)?;
+            self.scratch.series.push(series);
+        }
+        Ok((count, sum))
+    }
+}
+
+/// What tells the series of a quantile from the others of its summary. All that is no number is
+/// one quantile, and none has the bits of the parts of counts and sums.
+fn part_of(quantile: f64) -> u64 {
+    if quantile.is_nan() { f64::NAN.to_bits() } else { quantile.to_bits() }
 }
 
 fn read_quantile(message: &[u8]) -> Result<(f64, f64), Failure> {

@@ -398,7 +398,34 @@ fn entangled_request() -> ExportMetricsServiceRequest {
     let mut others = histogram_point();
     others.explicit_bounds = vec![0.0, 7.0];
     let sum = proto::Sum { data_points: points(0), aggregation_temporality: 2, is_monotonic: true };
+    let exponential = |attributes: Vec<KeyValue>| {
+        let mut point = exponential_point();
+        point.attributes = attributes;
+        point
+    };
+    let summary = |attributes: Vec<KeyValue>, quantiles: &[f64]| proto::SummaryDataPoint {
+        attributes,
+        time_unix_nano: NOW_NS as u64,
+        count: 4,
+        sum: 8.0,
+        quantile_values: quantiles
+            .iter()
+            .map(|quantile| proto::summary_data_point::ValueAtQuantile {
+                quantile: *quantile,
+                value: 2.0,
+            })
+            .collect(),
+        ..Default::default()
+    };
+    let summaries = vec![
+        summary(vec![], &[0.5, 0.9]),
+        summary(vec![string("a", "1"), string("b", "2")], &[0.9]),
+        summary(vec![string("b", "2"), string("a", "1")], &[0.9, 0.99, 0.0, -0.0]),
+        // What tells the counts apart from quantiles is a NaN.
+        summary(vec![string("c", "1")], &[f64::from_bits(u64::MAX), f64::NAN, 1.0, f64::INFINITY]),
+    ];
     let metrics = vec![
+        metric("s", "", Data::Summary(proto::Summary { data_points: summaries })),
         metric("h", "", histogram(vec![unsummed, histogram_point(), stale, others])),
         metric("h_bucket", "", gauge(points(0))),
         metric("g", "", gauge(points(86_400_000_000_000))),
@@ -408,7 +435,11 @@ fn entangled_request() -> ExportMetricsServiceRequest {
             "e",
             "",
             Data::ExponentialHistogram(proto::ExponentialHistogram {
-                data_points: vec![exponential_point()],
+                data_points: vec![
+                    exponential(vec![]),
+                    exponential(vec![string("a", "1"), string("b", "2")]),
+                    exponential(vec![string("b", "2"), string("a", "1")]),
+                ],
                 aggregation_temporality: 2,
             }),
         ),
