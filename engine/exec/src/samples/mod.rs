@@ -14,6 +14,7 @@
 
 mod cache;
 mod directory;
+mod general;
 mod pages;
 mod runs;
 mod segment;

@@ -1,7 +1,8 @@
 //! Reading a segment: its map, the directory of a row group, and blocks of samples.
 //!
 //! Bytes are fetched once for a row group, only those of the pages that hold wanted blocks; what
-//! is decoded goes from the page into its packed form without arrays between.
+//! is decoded goes from the page into its packed form without arrays between. Row groups whose
+//! pages cannot be read so, since another writer has made them, go through `general`.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use object_store::ObjectStore;
 use object_store::path::Path;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::basic::{Encoding, Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, RowGroupMetaData};
 use parquet::file::page_index::offset_index::PageLocation;
@@ -23,6 +26,7 @@ use schemas::tables::columns;
 use storage::Segment;
 
 use super::directory::Directory;
+use super::general::RowBlocks;
 use super::pages::{ABSENT, Column, Fetched, PageBuffers, Run};
 use super::runs::{Given, Runs};
 use crate::error::from_datafusion;
@@ -67,21 +71,17 @@ impl Map {
 
 /// An open segment.
 pub(super) struct Open {
-    source: Source,
-    path: Path,
-    length: u64,
-    metadata: Arc<ParquetMetaData>,
+    pub(super) source: Source,
+    pub(super) path: Path,
+    pub(super) length: u64,
+    pub(super) metadata: Arc<ParquetMetaData>,
 }
 
 impl Open {
     /// Reads the footer, if it was not read before.
     pub(super) async fn new(source: &Source, segment: &Segment) -> Result<Self, Error> {
-        let (objects, footers) = (Arc::clone(&source.objects), Arc::clone(&source.footers));
         let hint = usize::try_from(segment.footer_bytes).unwrap_or(0).max(8);
-        let file = PartitionedFile::new(segment.path.clone(), segment.bytes);
-        let mut reader = CachedParquetFileReaderFactory::new(objects, footers)
-            .create_reader(0, file, Some(hint), &ExecutionPlanMetricsSet::new())
-            .map_err(from_datafusion)?;
+        let mut reader = reader(source, &segment.path, segment.bytes, Some(hint))?;
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let metadata = reader.get_metadata(Some(&options)).await.map_err(from_parquet)?;
         let path = Path::from(segment.path.as_str());
@@ -107,6 +107,9 @@ impl Open {
 
     /// Where series are in a row group.
     pub(super) async fn directory(&self, group: usize) -> Result<Directory, Error> {
+        if !self.reads_pages(group) {
+            return self.general_directory(group).await;
+        }
         let of_group = self.metadata.row_group(group);
         let rows = rows_of(of_group)?;
         let all = 0..rows;
@@ -126,7 +129,12 @@ impl Open {
             Some(place) => self.pages(group, place)?.iter().map(first_row).collect(),
         };
         let [metrics, series] = found;
-        Directory::new(&metrics, &series, &pages, rows).ok_or_else(|| {
+        self.ordered(Directory::new(&metrics, &series, &pages, rows))
+    }
+
+    /// A directory, or why there is none.
+    pub(super) fn ordered(&self, directory: Option<Directory>) -> Result<Directory, Error> {
+        directory.ok_or_else(|| {
             let message = format!("the rows of segment {} are not in order", self.path);
             Error::new(ErrorKind::Internal, message)
         })
@@ -139,6 +147,9 @@ impl Open {
         directory: &Arc<Directory>,
         blocks: &[u32],
     ) -> Result<Blocks, Error> {
+        if !self.reads_pages(group) {
+            return self.general_blocks(group, directory, blocks).await.map(Blocks::Rows);
+        }
         let of_group = self.metadata.row_group(group);
         let filled = Filled::of(of_group)?;
         let times = position(of_group, columns::TIME_MS)?;
@@ -151,13 +162,38 @@ impl Open {
             Some(places) => [Some(column(places[0])?), Some(column(places[1])?)],
             None => [None, None],
         };
-        Ok(Blocks {
+        let blocks = PageBlocks {
             directory: Arc::clone(directory),
             fetched_bytes: fetched.parts.iter().map(|part| part.1.len()).sum(),
             times: column(times)?,
             values: filled.values.map(column).transpose()?,
             mantissas,
             exponents,
+        };
+        Ok(Blocks::Pages(Box::new(blocks)))
+    }
+
+    /// Whether the pages of a row group can be found and are encoded as they are here.
+    fn reads_pages(&self, group: usize) -> bool {
+        let of_group = self.metadata.row_group(group);
+        let names = [
+            (columns::METRIC_ID, Type::INT64),
+            (columns::SERIES_ID, Type::INT64),
+            (columns::TIME_MS, Type::INT64),
+            (columns::VALUE, Type::DOUBLE),
+            (columns::VALUE_MANTISSA, Type::INT64),
+            (columns::VALUE_EXPONENT, Type::INT32),
+        ];
+        names.into_iter().all(|(name, physical)| {
+            position(of_group, name).is_ok_and(|place| {
+                let chunk = of_group.column(place);
+                let descriptor = chunk.column_descr();
+                chunk.column_type() == physical
+                    && descriptor.max_rep_level() == 0
+                    && descriptor.max_def_level() <= 1
+                    && chunk.encodings().all(is_readable)
+                    && self.pages(group, place).is_ok()
+            })
         })
     }
 
@@ -239,8 +275,34 @@ impl Filled {
     }
 }
 
-/// Blocks of a row group whose bytes are in memory; they are decoded in order.
-pub(super) struct Blocks {
+/// Blocks of a row group that are in memory; they are decoded in order.
+pub(super) enum Blocks {
+    /// As pages.
+    Pages(Box<PageBlocks>),
+    /// As rows.
+    Rows(RowBlocks),
+}
+
+impl Blocks {
+    /// Memory of what was read, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Pages(blocks) => blocks.fetched_bytes,
+            Self::Rows(blocks) => blocks.bytes(),
+        }
+    }
+
+    /// Decodes and packs a block, which comes after those decoded before.
+    pub(super) fn decode(&mut self, block: u32, buffers: &mut Buffers) -> Result<Runs, Error> {
+        match self {
+            Self::Pages(blocks) => blocks.decode(block, buffers),
+            Self::Rows(blocks) => blocks.pack(block, &mut buffers.runs),
+        }
+    }
+}
+
+/// Blocks whose bytes are in memory.
+pub(super) struct PageBlocks {
     directory: Arc<Directory>,
     fetched_bytes: usize,
     times: Column,
@@ -271,14 +333,8 @@ impl Buffers {
     }
 }
 
-impl Blocks {
-    /// Memory of what was fetched, in bytes.
-    pub(super) fn bytes(&self) -> usize {
-        self.fetched_bytes
-    }
-
-    /// Decodes and packs a block, which comes after those decoded before.
-    pub(super) fn decode(&mut self, block: u32, buffers: &mut Buffers) -> Result<Runs, Error> {
+impl PageBlocks {
+    fn decode(&mut self, block: u32, buffers: &mut Buffers) -> Result<Runs, Error> {
         let rows = self.directory.rows(block);
         let Buffers { numbers, runs, pages, joined, exponents } = buffers;
         let [of_times, of_values, of_mantissas, of_exponents] = pages;
@@ -316,12 +372,16 @@ impl Blocks {
                 }
             };
             if !runs.push(key, &times[within], given) {
-                let message = "a block of samples spans more time or rows than can be packed";
-                return Err(Error::new(ErrorKind::Internal, message));
+                return Err(too_wide());
             }
         }
         Ok(runs.take_packed())
     }
+}
+
+pub(super) fn too_wide() -> Error {
+    let message = "a block of samples spans more time or rows than can be packed";
+    Error::new(ErrorKind::Internal, message)
 }
 
 /// The values of some rows of a column; of one that holds nothing, values that nobody looks at.
@@ -371,7 +431,7 @@ fn scale(exponent: i64) -> i32 {
     i32::try_from(exponent).unwrap_or(0)
 }
 
-fn rows_of(group: &RowGroupMetaData) -> Result<u32, Error> {
+pub(super) fn rows_of(group: &RowGroupMetaData) -> Result<u32, Error> {
     u32::try_from(group.num_rows())
         .map_err(|_| Error::new(ErrorKind::Internal, "a row group of over 2^32 rows"))
 }
@@ -380,7 +440,7 @@ fn first_row(page: &PageLocation) -> u32 {
     u32::try_from(page.first_row_index).unwrap_or(u32::MAX)
 }
 
-fn position(group: &RowGroupMetaData, name: &str) -> Result<usize, Error> {
+pub(super) fn position(group: &RowGroupMetaData, name: &str) -> Result<usize, Error> {
     let of_name = |column: &parquet::file::metadata::ColumnChunkMetaData| {
         column.column_path().parts() == [name]
     };
@@ -389,6 +449,33 @@ fn position(group: &RowGroupMetaData, name: &str) -> Result<usize, Error> {
     })
 }
 
-fn from_parquet(error: ParquetError) -> Error {
+/// A reader of a segment whose footer is cached.
+pub(super) fn reader(
+    source: &Source,
+    path: &str,
+    bytes: u64,
+    footer_hint: Option<usize>,
+) -> Result<Box<dyn AsyncFileReader>, Error> {
+    let (objects, footers) = (Arc::clone(&source.objects), Arc::clone(&source.footers));
+    let file = PartitionedFile::new(path, bytes);
+    let reader = CachedParquetFileReaderFactory::new(objects, footers)
+        .create_reader(0, file, footer_hint, &ExecutionPlanMetricsSet::new())
+        .map_err(from_datafusion)?;
+    Ok(reader)
+}
+
+/// Whether pages of an encoding are read here; levels are always run lengths.
+fn is_readable(encoding: Encoding) -> bool {
+    matches!(
+        encoding,
+        Encoding::PLAIN
+            | Encoding::RLE
+            | Encoding::RLE_DICTIONARY
+            | Encoding::PLAIN_DICTIONARY
+            | Encoding::DELTA_BINARY_PACKED
+    )
+}
+
+pub(super) fn from_parquet(error: ParquetError) -> Error {
     from_datafusion(DataFusionError::ParquetError(Box::new(error)))
 }

@@ -369,7 +369,7 @@ impl<'a> Places<'a> {
 }
 
 /// Lets a value go on until a row.
-pub(super) fn extend(runs: &mut Vec<Run>, until: u32, value: i64) {
+pub(in super::super) fn extend(runs: &mut Vec<Run>, until: u32, value: i64) {
     match runs.last_mut() {
         Some(last) if last.1 == value => last.0 = until,
         _ => runs.push((until, value)),

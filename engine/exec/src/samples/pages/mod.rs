@@ -12,7 +12,7 @@
 mod column;
 mod packed;
 
-pub(super) use column::{ABSENT, Column, Fetched, PageBuffers, Run};
+pub(super) use column::{ABSENT, Column, Fetched, PageBuffers, Run, extend};
 
 #[cfg(test)]
 mod tests;
