@@ -24,6 +24,7 @@ mod decoded;
 mod deltas;
 mod faults;
 mod grafana;
+mod hostile;
 mod lake;
 mod memory;
 mod otlp;

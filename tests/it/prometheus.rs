@@ -12,7 +12,7 @@ const SETTINGS: [&str; 1] = ["ingest.past_max=100000d"];
 
 /// A request of remote write 2.0 with series as test files describe them, the i-th sample of each
 /// at `first_ms + i * interval_ms`.
-fn request(first_ms: i64, interval_ms: i64, lines: &[&str]) -> Vec<u8> {
+pub(crate) fn request(first_ms: i64, interval_ms: i64, lines: &[&str]) -> Vec<u8> {
     let described = lines.iter().map(|line| match series::parse(line).unwrap() {
         series::Line::Series(series) => series,
         series::Line::Starts(_) => panic!("{line}: start times stand alone"),
@@ -21,7 +21,7 @@ fn request(first_ms: i64, interval_ms: i64, lines: &[&str]) -> Vec<u8> {
     write_request::encode((first_ms, interval_ms), &described).unwrap().0
 }
 
-async fn write(program: &Program, body: Vec<u8>) -> Response {
+pub(crate) async fn write(program: &Program, body: Vec<u8>) -> Response {
     let request = program.http.post(program.url("/prometheus/api/v1/write")).body(body);
     let message = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
     let request = request.header("content-type", message).header("content-encoding", "snappy");

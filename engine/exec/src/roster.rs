@@ -49,6 +49,10 @@ pub(crate) struct Roster {
 /// Memory of a label set beside its labels: its places in the list and in the map.
 const SET_BYTES: usize = 64;
 
+/// Bytes of a label value that a query makes: values that are put together of one another grow
+/// without end otherwise.
+const VALUE_BYTES_MAX: usize = 1 << 20;
+
 #[derive(Debug, Default)]
 struct Inner {
     identities: Vec<Identity>,
@@ -100,6 +104,16 @@ impl Roster {
         Ok(ordinal)
     }
 
+    /// Takes memory for the bytes of a label value that the query makes; `Limit` if there is none
+    /// or the value is too long.
+    pub(crate) fn make_value(&self, bytes: usize) -> Result<(), Error> {
+        if bytes > VALUE_BYTES_MAX {
+            let message = format!("the query makes a label value of over {VALUE_BYTES_MAX} bytes");
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        self.held.grow(bytes)
+    }
+
     /// The label set of an ordinal that this roster gave, with names that go at the end.
     pub(crate) fn labels(&self, ordinal: u32) -> Labels {
         self.inner.lock().identities[ordinal as usize].labels.clone()
@@ -146,7 +160,25 @@ pub(crate) struct OrdinalMap<F> {
 
 const UNKNOWN: u32 = u32::MAX;
 
-impl<F: FnMut(Identity) -> Identity> OrdinalMap<F> {
+/// What a map makes of an identity.
+pub(crate) trait Mapped {
+    /// The identity, or why there is none.
+    fn mapped(self) -> Result<Identity, Error>;
+}
+
+impl Mapped for Identity {
+    fn mapped(self) -> Result<Identity, Error> {
+        Ok(self)
+    }
+}
+
+impl Mapped for Result<Identity, Error> {
+    fn mapped(self) -> Result<Identity, Error> {
+        self
+    }
+}
+
+impl<M: Mapped, F: FnMut(Identity) -> M> OrdinalMap<F> {
     /// A map that applies `function` to the identity of each ordinal it is asked for.
     pub(crate) fn new(roster: Arc<Roster>, function: F) -> Self {
         Self { roster, known: Vec::new(), function }
@@ -159,7 +191,7 @@ impl<F: FnMut(Identity) -> Identity> OrdinalMap<F> {
             self.known.resize(at + 1, UNKNOWN);
         }
         if self.known[at] == UNKNOWN {
-            let mapped = (self.function)(self.roster.identity(ordinal));
+            let mapped = (self.function)(self.roster.identity(ordinal)).mapped()?;
             self.known[at] = self.roster.ordinal_of(&mapped)?;
         }
         Ok(self.known[at])

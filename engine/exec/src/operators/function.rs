@@ -244,29 +244,35 @@ pub(super) fn name_rule(roster: Arc<Roster>, keep_name: bool) -> impl FnMut(Iden
     move |identity| if keep_name { identity } else { roster.renamed(identity) }
 }
 
-fn label_rule(roster: Arc<Roster>, change: &Change) -> impl FnMut(Identity) -> Identity + use<> {
+fn label_rule(
+    roster: Arc<Roster>,
+    change: &Change,
+) -> impl FnMut(Identity) -> std::result::Result<Identity, Error> + use<> {
     let change = change.clone();
     move |identity| match &change {
         Change::LabelReplace { target, replacement, source, pattern } => {
             let labels = &identity.labels;
-            let value = pattern.captures(labels.value(source)).map(|captures| {
-                let mut value = String::new();
-                captures.expand(replacement, &mut value);
-                value
-            });
-            match value {
-                None => identity,
-                Some(value) => with_label(&identity, target, &value),
-            }
+            let Some(captures) = pattern.captures(labels.value(source)) else {
+                return Ok(identity);
+            };
+            // Each group holds the whole value at most.
+            let groups = replacement.matches('$').count();
+            let longest = groups.saturating_mul(labels.value(source).len());
+            roster.make_value(longest.saturating_add(replacement.len()))?;
+            let mut value = String::new();
+            captures.expand(replacement, &mut value);
+            Ok(with_label(&identity, target, &value))
         }
         Change::LabelJoin { target, separator, sources } => {
             let labels = &identity.labels;
             let values: Vec<&str> = sources.iter().map(|source| labels.value(source)).collect();
-            with_label(&identity, target, &values.join(separator))
+            let lengths = values.iter().map(|value| value.len() + separator.len());
+            roster.make_value(lengths.sum())?;
+            Ok(with_label(&identity, target, &values.join(separator)))
         }
-        Change::Nothing => identity,
-        Change::Absent(_) => Identity::default(),
-        _ => roster.renamed(identity),
+        Change::Nothing => Ok(identity),
+        Change::Absent(_) => Ok(Identity::default()),
+        _ => Ok(roster.renamed(identity)),
     }
 }
 
