@@ -4,6 +4,7 @@ use prost::Message;
 use reqwest::{Response, StatusCode};
 
 use crate::ask::seconds;
+use crate::chunks;
 use crate::program::Program;
 use crate::remote_write::Prometheus;
 use crate::telemetry::{self, SECOND_NS, now_ns};
@@ -69,20 +70,25 @@ struct Label {
     value: String,
 }
 
+/// Packed samples.
 #[derive(Clone, PartialEq, Message)]
-struct Chunk {
+pub(crate) struct Chunk {
     #[prost(int64, tag = "1")]
-    min_time_ms: i64,
+    pub(crate) min_time_ms: i64,
     #[prost(int64, tag = "2")]
-    max_time_ms: i64,
+    pub(crate) max_time_ms: i64,
+    /// 1: numbers, 2: histograms of whole counts, 3: other histograms.
     #[prost(int32, tag = "3")]
-    kind: i32,
+    pub(crate) kind: i32,
     #[prost(bytes = "vec", tag = "4")]
-    data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
 }
 
-/// A series as it was read: names and values of labels, then times and values.
-pub(crate) type Read = (Vec<(String, String)>, Vec<(i64, f64)>);
+/// Names and values of labels.
+pub(crate) type Labels = Vec<(String, String)>;
+
+/// A series as it was read: its labels, then times and values.
+pub(crate) type Read = (Labels, Vec<(i64, f64)>);
 
 /// A matcher: `=`, `!=`, `=~`, `!~` by their numbers.
 fn matcher(kind: i32, name: &str, value: &str) -> Matcher {
@@ -99,13 +105,13 @@ fn packed(queries: Vec<Query>, accepted: Vec<i32>) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(&request.encode_to_vec()).unwrap()
 }
 
-/// Reads one selector in chunks from a server; samples outside of the range are left out.
-pub(crate) async fn read_chunks(
+/// Reads one selector in chunks from a server: labels and chunks, series by series.
+pub(crate) async fn read_series(
     program: &Program,
     url: &str,
     name: &str,
     (start_ms, end_ms): (i64, i64),
-) -> Vec<Read> {
+) -> Vec<(Labels, Vec<Chunk>)> {
     let query = Query { start_ms, end_ms, matchers: vec![matcher(0, "__name__", name)] };
     let answer = post(program, url, packed(vec![query], vec![STREAMED_XOR_CHUNKS, SAMPLES])).await;
     assert_eq!(answer.status(), StatusCode::OK);
@@ -114,7 +120,7 @@ pub(crate) async fn read_chunks(
     assert_eq!(content_type, expected);
     let body = answer.bytes().await.unwrap();
     let mut rest = &body[..];
-    let mut found: Vec<Read> = Vec::new();
+    let mut found: Vec<(Labels, Vec<Chunk>)> = Vec::new();
     while !rest.is_empty() {
         let length = prost::decode_length_delimiter(&mut rest).unwrap();
         let (_checksum, behind) = rest.split_at(4);
@@ -122,20 +128,11 @@ pub(crate) async fn read_chunks(
         rest = behind;
         let frame = Frame::decode(payload).unwrap();
         for series in frame.series {
-            let samples = series.chunks.iter().flat_map(|chunk| {
-                assert_eq!(chunk.kind, 1, "an XOR chunk");
-                let samples = unpack(&chunk.data);
-                let ends = (samples.first().unwrap().0, samples.last().unwrap().0);
-                assert_eq!(ends, (chunk.min_time_ms, chunk.max_time_ms));
-                samples
-            });
-            let samples: Vec<(i64, f64)> =
-                samples.filter(|sample| (start_ms..=end_ms).contains(&sample.0)).collect();
             let pairs = series.labels.into_iter().map(|label| (label.name, label.value));
-            let labels: Vec<(String, String)> = pairs.collect();
+            let labels: Labels = pairs.collect();
             match found.last_mut() {
-                Some(before) if before.0 == labels => before.1.extend(samples),
-                _ => found.push((labels, samples)),
+                Some(before) if before.0 == labels => before.1.extend(series.chunks),
+                _ => found.push((labels, series.chunks)),
             }
         }
     }
@@ -143,74 +140,26 @@ pub(crate) async fn read_chunks(
     found
 }
 
-/// The samples of an XOR chunk, by the description of the format.
-fn unpack(data: &[u8]) -> Vec<(i64, f64)> {
-    let mut bits = Bits { bytes: data, at: 0 };
-    let count = bits.take(16);
-    let mut samples = Vec::new();
-    let (mut time, mut difference, mut value) = (0, 0, 0);
-    let (mut leading, mut length) = (0, 0);
-    for at in 0..count {
-        match at {
-            0 => {
-                let raw = bits.varint();
-                time = (raw >> 1) as i64 ^ -((raw & 1) as i64);
-                value = bits.take(64);
-            }
-            1 => difference = bits.varint() as i64,
-            _ => difference += bits.change(),
-        }
-        if at > 0 {
-            time += difference;
-            if bits.take(1) == 1 {
-                if bits.take(1) == 1 {
-                    leading = bits.take(5) as u32;
-                    length = bits.take(6) as u32;
-                    length = if length == 0 { 64 } else { length };
-                }
-                value ^= bits.take(length) << (64 - leading - length);
-            }
-        }
-        samples.push((time, f64::from_bits(value)));
-    }
-    samples
-}
-
-struct Bits<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Bits<'_> {
-    fn take(&mut self, count: u32) -> u64 {
-        let mut number = 0;
-        for _ in 0..count {
-            let bit = self.bytes[self.at / 8] >> (7 - self.at % 8) & 1;
-            number = number << 1 | u64::from(bit);
-            self.at += 1;
-        }
-        number
-    }
-
-    fn varint(&mut self) -> u64 {
-        let (mut number, mut shift) = (0, 0);
-        loop {
-            let byte = self.take(8);
-            number |= (byte & 0x7F) << shift;
-            if byte < 0x80 {
-                return number;
-            }
-            shift += 7;
-        }
-    }
-
-    fn change(&mut self) -> i64 {
-        let ones = (0..4).take_while(|_| self.take(1) == 1).count();
-        let width = [0, 14, 17, 20, 64][ones];
-        let number = self.take(width) as i64;
-        let is_negative = width > 0 && width < 64 && number > 1 << (width - 1);
-        if is_negative { number - (1 << width) } else { number }
-    }
+/// The same of series of numbers; samples outside of the range are left out.
+pub(crate) async fn read_chunks(
+    program: &Program,
+    url: &str,
+    name: &str,
+    (start_ms, end_ms): (i64, i64),
+) -> Vec<Read> {
+    let found = read_series(program, url, name, (start_ms, end_ms)).await;
+    let samples_of = |chunk: &Chunk| {
+        assert_eq!(chunk.kind, 1, "an XOR chunk");
+        let samples = chunks::numbers(&chunk.data);
+        let ends = (samples.first().unwrap().0, samples.last().unwrap().0);
+        assert_eq!(ends, (chunk.min_time_ms, chunk.max_time_ms));
+        samples
+    };
+    let read = |(labels, chunks): (Labels, Vec<Chunk>)| {
+        let samples = chunks.iter().flat_map(samples_of);
+        (labels, samples.filter(|sample| (start_ms..=end_ms).contains(&sample.0)).collect())
+    };
+    found.into_iter().map(read).collect()
 }
 
 /// Two series with different values; the second one ends early.

@@ -45,8 +45,6 @@ pub struct RawSeries {
 pub struct RawOutput {
     /// Series that have samples, sorted by labels; ends after the first error.
     pub stream: BoxStream<'static, Result<RawSeries, Error>>,
-    /// Whether native histograms may be among the samples; if not, there are none.
-    pub may_have_histograms: bool,
     /// What was read.
     pub stats: Arc<QueryStats>,
     /// The memory of the query; whoever gathers the answer takes it from here.
@@ -93,9 +91,6 @@ impl Session {
         }
         entries.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
         entries.dedup_by_key(|entry| entry.id);
-        let histograms = ctx.snapshot.table(Table::MetricHistograms);
-        let may_have_histograms =
-            !histograms.batches.is_empty() || !histograms.segments_in(&range).is_empty();
         let (stats, memory) = (Arc::clone(&ctx.stats), ctx.memory.clone());
         let held = memory.hold("samples");
         let reader =
@@ -104,7 +99,7 @@ impl Session {
             Ok(reader.next().await?.map(|series| (series, reader)))
         });
         let stream = self.guard(stream.boxed(), admitted, memory.clone());
-        Ok(RawOutput { stream, may_have_histograms, stats, memory })
+        Ok(RawOutput { stream, stats, memory })
     }
 
     /// What the metrics of a tenant are made of; lists have `limit` items at most.

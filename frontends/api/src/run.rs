@@ -87,11 +87,6 @@ pub(crate) struct RawSamples {
 }
 
 impl RawSamples {
-    /// Whether native histograms may be among them.
-    pub(crate) fn may_have_histograms(&self) -> bool {
-        self.output.may_have_histograms
-    }
-
     /// A part of the query's memory that holds nothing yet.
     pub(crate) fn hold(&self, what: &'static str) -> Held {
         self.output.memory.hold(what)

@@ -7,10 +7,12 @@
 //!
 //! A frame is the length of its message as a varint, the CRC-32C of the message in four bytes,
 //! big-endian, and the message: one series, or a part of one. Of the types that a client accepts,
-//! the first one that fits is sent; where native histograms may be met that is `SAMPLES`, since
-//! only numbers are packed into chunks here. A client that accepts nothing but chunks is refused
-//! if a histogram is met.
+//! the first one that is known is sent. Chunks hold numbers or native histograms, these as whole
+//! counts where they are.
 
+mod bits;
+mod chunks;
+mod histogram_chunk;
 mod messages;
 mod xor;
 
@@ -63,6 +65,7 @@ pub(super) async fn read(ask: Ask) -> Response {
 
 async fn answer(ask: &Ask) -> Result<Response, Error> {
     let request = decode(&ask.body)?;
+    let kind = kind_of_answer(&request.accepted)?;
     let mut queries = Vec::new();
     for query in &request.queries {
         let selector = matchers(query)?;
@@ -72,24 +75,19 @@ async fn answer(ask: &Ask) -> Result<Response, Error> {
         Some((selector, range)) => Some(run(ask, selector, *range).await?),
         None => None,
     };
-    let has_histograms = first.as_ref().is_some_and(RawSamples::may_have_histograms);
-    match kind_of_answer(&request.accepted, has_histograms)? {
+    match kind {
         SAMPLES => sampled(ask, queries, first).await,
         _ => streamed(ask, queries, first).await,
     }
 }
 
-/// The first accepted type that fits.
-fn kind_of_answer(accepted: &[i32], has_histograms: bool) -> Result<i32, Error> {
+/// The first accepted type that is known.
+fn kind_of_answer(accepted: &[i32]) -> Result<i32, Error> {
     if accepted.is_empty() {
         return Ok(SAMPLES);
     }
-    let fits = |kind: &i32| match *kind {
-        SAMPLES => true,
-        STREAMED_XOR_CHUNKS => !has_histograms || !accepted.contains(&SAMPLES),
-        _ => false,
-    };
-    accepted.iter().copied().find(fits).ok_or_else(|| {
+    let is_known = |kind: &i32| matches!(*kind, SAMPLES | STREAMED_XOR_CHUNKS);
+    accepted.iter().copied().find(is_known).ok_or_else(|| {
         Error::invalid(format!(
             "server does not support any of the requested response types: {accepted:?}; \
              supported: SAMPLES, STREAMED_XOR_CHUNKS"
@@ -206,7 +204,7 @@ async fn streamed(
         Ok((at, samples)) => {
             let frames = samples.into_stream().flat_map(move |series| {
                 futures::stream::iter(match series {
-                    Ok(series) => frames(series, at, most),
+                    Ok(series) => frames(&series, at, most).into_iter().map(Ok).collect::<Vec<_>>(),
                     Err(error) => vec![Err(error)],
                 })
             });
@@ -224,15 +222,11 @@ async fn streamed(
 }
 
 /// The frames of a series, each not much over `most` bytes.
-fn frames(series: RawSeries, query_index: i64, most: usize) -> Vec<Result<Bytes, Error>> {
-    if !series.histograms.is_empty() {
-        let why = "native histograms are not sent as chunks: accept SAMPLES, too";
-        return vec![Err(Error::invalid(why))];
-    }
+fn frames(series: &RawSeries, query_index: i64, most: usize) -> Vec<Bytes> {
     let labels = messages::labels(&series.labels);
     let texts = labels.iter().map(|label| label.name.len() + label.value.len() + LABEL_OVERHEAD);
     let room = most.saturating_sub(texts.sum());
-    let mut chunks = xor::chunks(&series.samples).peekable();
+    let mut chunks = chunks::chunks(series).peekable();
     let mut frames = Vec::new();
     while chunks.peek().is_some() {
         let (mut taken, mut bytes) = (Vec::new(), 0);
@@ -241,7 +235,7 @@ fn frames(series: RawSeries, query_index: i64, most: usize) -> Vec<Result<Bytes,
             taken.push(chunk);
         }
         let series = ChunkedSeries { labels: labels.clone(), chunks: taken };
-        frames.push(Ok(frame(&ChunkedReadResponse { series: vec![series], query_index })));
+        frames.push(frame(&ChunkedReadResponse { series: vec![series], query_index }));
     }
     frames
 }

@@ -131,7 +131,7 @@ pub(super) struct Chunk {
     pub(super) min_time_ms: i64,
     #[prost(int64, tag = "2")]
     pub(super) max_time_ms: i64,
-    /// 1: XOR.
+    /// 1: XOR, 2: histograms of whole counts, 3: other histograms.
     #[prost(int32, tag = "3")]
     pub(super) kind: i32,
     #[prost(bytes = "vec", tag = "4")]
@@ -184,7 +184,7 @@ impl From<&(i64, Distribution)> for Histogram {
 }
 
 /// Runs of neighbouring buckets, and the counts of all.
-fn spans(buckets: &[Bucket]) -> (Vec<Span>, Vec<f64>) {
+pub(super) fn spans(buckets: &[Bucket]) -> (Vec<Span>, Vec<f64>) {
     let mut spans: Vec<Span> = Vec::new();
     let mut end = 0;
     for (index, _) in buckets {
