@@ -1,9 +1,8 @@
 //! The one integration-test binary: the code's own rules, and the real program from outside.
 //!
-//! `tidy` and `grafana` read files, and `conformance` and `conformance_logql` run the engine in this
-//! process. All others
-//! start `siglake` through `program`, feed it what `telemetry` makes and ask through `ask`, as any
-//! client would.
+//! `tidy` and `grafana` read files, `second_opinion` compares parsers, and `conformance` and
+//! `conformance_logql` run the engine in this process. All others start `siglake` through
+//! `program`, feed it what `telemetry` makes and ask through `ask`, as any client would.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -41,6 +40,7 @@ mod removal;
 mod s3;
 #[path = "../src/script/mod.rs"]
 mod script;
+mod second_opinion;
 mod telemetry;
 mod tenant_limits;
 mod tenants;
