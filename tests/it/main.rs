@@ -32,6 +32,7 @@ mod otlp;
 mod plans;
 mod program;
 mod prometheus;
+mod prometheus_api;
 mod queries;
 mod remote_read;
 mod remote_write;

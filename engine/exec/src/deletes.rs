@@ -1,4 +1,5 @@
-//! Deleting, and what retention takes away: the store's own words, for whoever knows only sessions.
+//! Deleting, what retention takes away, and copies: the store's own words, for whoever knows only
+//! sessions.
 
 use std::sync::Arc;
 
@@ -42,6 +43,15 @@ impl Session {
     /// What retention would take away now, of all tenants.
     pub fn retention_plan(&self) -> RetentionPlan {
         self.store.retention_plan()
+    }
+
+    /// Copies the lake into the folder `snapshots/name` of the data folder: a backup as of now,
+    /// without what is in memory only.
+    ///
+    /// `Invalid` if the name is no plain name, `Unavailable` if the disk refuses.
+    pub async fn keep_snapshot(&self, name: &str) -> Result<(), Error> {
+        self.store.keep_snapshot(name).await?;
+        Ok(())
     }
 
     /// Writes everything that is in memory to segments.

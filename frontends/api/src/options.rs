@@ -30,6 +30,13 @@ pub struct ApiOptions {
     /// Whether counters of PromQL are taken to begin at the start times sent with their samples.
     /// Default: false, as in Prometheus.
     pub promql_start_times: bool,
+    /// Whether names may be searched for (`search/…`). Default: false, as in Prometheus.
+    pub search: bool,
+    /// Results that a search for names may ask for; positive. Default 10,000, as in Prometheus.
+    pub search_results_max: usize,
+    /// Origin whose browser pages may read answers of the Prometheus API: `*` any, `None` none.
+    /// Default: any, as in Prometheus.
+    pub cors_origin: Option<String>,
     /// Steps of a range query. Default 11,000, as in Prometheus and Loki.
     pub steps_max: u32,
     /// Bytes of a frame of a streamed remote read; a series with more has several. Default 1 MiB,
@@ -68,6 +75,9 @@ impl Default for ApiOptions {
             lookback: Duration::from_secs(300),
             delayed_name_removal: false,
             promql_start_times: false,
+            search: false,
+            search_results_max: 10_000,
+            cors_origin: Some("*".to_owned()),
             steps_max: 11_000,
             read_frame_bytes_max: 1 << 20,
             log_records_default: 100,

@@ -126,7 +126,7 @@ impl<D: Dialect> FromRequest<Arc<Api>> for Call<D> {
         let headers = request.headers().clone();
         let tenant = tenant(&headers, api.options.multi_tenant)?;
         let query = request.uri().query().unwrap_or_default().to_owned();
-        let is_form = *request.method() == Method::POST && is_form(&headers);
+        let is_form = matches!(*request.method(), Method::POST | Method::PUT) && is_form(&headers);
         let mut body = match Bytes::from_request(request, &()).await {
             Ok(body) => body,
             Err(rejection) => return Err(Error::from_body(&rejection).into()),

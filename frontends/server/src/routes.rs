@@ -2,18 +2,19 @@
 //!
 //! ```text
 //!  main port   /  /ready  /healthy  /metrics  /sql
-//!              /prometheus/… (with api/v1/write and api/v1/otlp)
+//!              /prometheus/… (with api/v1/write, api/v1/otlp, metrics)
 //!              /loki/…  /tempo/…  /loki/api/v1/… (as pushing clients write it)
 //!              /v1/{logs,metrics,traces}                          OTLP over HTTP
 //!              /opentelemetry.proto.…  /arrow.flight.protocol.…   gRPC
 //!  classic     one of the protocols, at its root
 //! ```
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Query, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::from_fn_with_state;
@@ -68,10 +69,7 @@ impl Routes {
     pub(crate) fn main(&self) -> Router {
         let api = &self.engine.api;
         let loki = self.queries(api::loki_router(Arc::clone(api)));
-        let engine = self.engine.clone();
-        let own = Router::new()
-            .route("/", get(|| async { Html(home::PAGE) }))
-            .route("/metrics", get(move || async move { metrics::respond(&engine.stats()) }));
+        let own = self.own_metrics().route("/", get(|| async { Html(home::PAGE) }));
         self.compressed(own)
             .nest("/prometheus", self.prometheus())
             .nest("/loki", loki.clone())
@@ -93,6 +91,21 @@ impl Routes {
             Protocol::Loki => self.queries(api::loki_router(api)),
             Protocol::Tempo => self.queries(api::tempo_router(api)),
         }
+    }
+
+    fn own_metrics(&self) -> Router {
+        let engine = self.engine.clone();
+        let answer = move || async move { metrics::respond(&engine.stats()) };
+        Router::new().route("/metrics", get(answer))
+    }
+
+    fn self_metrics(&self) -> Router {
+        let engine = self.engine.clone();
+        let answer = move |Query(params): Query<HashMap<String, String>>| async move {
+            let pattern = params.get("metric_name_pattern").filter(|text| !text.is_empty());
+            metrics::respond_json(&engine.stats(), pattern.map(String::as_str))
+        };
+        Router::new().route("/api/v1/status/self_metrics", get(answer))
     }
 
     fn health(&self) -> Router {
@@ -118,7 +131,11 @@ impl Routes {
     /// The Prometheus API with remote write and, below `otlp`, OTLP.
     fn prometheus(&self) -> Router {
         let ingest = Arc::clone(&self.engine.ingest);
+        let stopping = Arc::clone(&self.stopping);
+        let ready = move || async move { prometheus_ready(stopping.load(Ordering::Relaxed)) };
         self.queries(api::prometheus_router(Arc::clone(&self.engine.api)))
+            .merge(self.compressed(self.own_metrics().merge(self.self_metrics())))
+            .route("/-/ready", get(ready))
             .merge(ingest::remote_write_router(Arc::clone(&ingest)))
             .nest("/api/v1/otlp", ingest::http_router(ingest))
     }
@@ -144,6 +161,15 @@ impl Routes {
     fn compressed(&self, router: Router) -> Router {
         if self.http.compression { router.layer(CompressionLayer::new()) } else { router }
     }
+}
+
+/// `/-/ready` as Prometheus answers it. Before the server is ready nobody answers at all.
+fn prometheus_ready(is_stopping: bool) -> Response {
+    if is_stopping {
+        let header = [("x-prometheus-stopping", "true")];
+        return (StatusCode::SERVICE_UNAVAILABLE, header, "Service Unavailable").into_response();
+    }
+    "Siglake is Ready.\n".into_response()
 }
 
 /// Browser pages of this origin may send OTLP.

@@ -25,7 +25,7 @@ use self::copy::copy;
 use self::manifest::{Entry, Manifest};
 use crate::catalog::Catalog;
 use crate::objects::Objects;
-use crate::{Error, ErrorKind, Remote, Segment};
+use crate::{Error, ErrorKind, Remote, Segment, Store};
 
 /// Where a lake or a backup lies.
 #[derive(Clone, Debug)]
@@ -70,6 +70,9 @@ pub struct Restored {
     pub bytes: u64,
 }
 
+/// Where snapshots lie in the data folder.
+const SNAPSHOTS: &str = "snapshots";
+
 /// Times that a backup begins again because segments were vacuumed away.
 const ATTEMPTS_MAX: u32 = 5;
 
@@ -77,15 +80,36 @@ const ATTEMPTS_MAX: u32 = 5;
 ///
 /// `Damaged` if an object of the lake is; then an earlier backup there stays as it was.
 pub async fn backup(from: &LakePlace, to: &LakePlace) -> Result<BackedUp, Error> {
-    let (from, to) = (from.open()?, to.open()?);
-    let known = Manifest::read(&to).await?.unwrap_or_default();
+    copy_lake(&from.open()?, &to.open()?).await
+}
+
+impl Store {
+    /// Backs the lake up into the folder `snapshots/name` of the data folder, which nothing takes
+    /// away again. What is in memory only is not in it; see [`Store::flush`]. A copy that is
+    /// dropped before its end has no `backup.json`.
+    ///
+    /// `Invalid` if the name has anything but letters, digits, `-` and `_`; otherwise as
+    /// [`backup`].
+    pub async fn keep_snapshot(&self, name: &str) -> Result<BackedUp, Error> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if name.is_empty() || !name.bytes().all(is_plain) {
+            let message = format!("{name:?} is no name of a snapshot");
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
+        let folder = self.options.data_dir.join(SNAPSHOTS).join(name);
+        copy_lake(&self.objects, &Objects::local(&folder)?).await
+    }
+}
+
+async fn copy_lake(from: &Objects, to: &Objects) -> Result<BackedUp, Error> {
+    let known = Manifest::read(to).await?.unwrap_or_default();
     let mut last = None;
     for _ in 0..ATTEMPTS_MAX {
-        let moment = Moment::of(&from).await?;
-        match moment.copy(&from, &to, &known).await {
+        let moment = Moment::of(from).await?;
+        match moment.copy(from, to, &known).await {
             Ok((manifest, mut done)) => {
-                manifest.write(&to).await?;
-                done.removed_objects = prune(&to, &known, &manifest).await?;
+                manifest.write(to).await?;
+                done.removed_objects = prune(to, &known, &manifest).await?;
                 return Ok(done);
             }
             Err(error) if error.kind() == ErrorKind::Conflict => last = Some(error),

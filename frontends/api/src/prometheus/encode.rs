@@ -51,6 +51,8 @@ pub(super) struct Envelope {
     pub(super) limit: Option<usize>,
     /// Whether statistics are wanted.
     pub(super) with_stats: bool,
+    /// What the request itself gives reason to warn of.
+    pub(super) warning: Option<&'static str>,
 }
 
 /// Results of a PromQL query.
@@ -228,7 +230,7 @@ impl Encode for Results {
             write_stats(&mut text, end);
         }
         text.push('}');
-        write_remarks(&mut text, end, self.truncated);
+        write_remarks(&mut text, end, self.truncated, self.envelope.warning);
         text.push('}');
         move_text(&mut text, out);
     }
@@ -350,10 +352,17 @@ pub(super) fn write_stats(out: &mut String, end: &End) {
 }
 
 /// `,"warnings":[…],"infos":[…]`, each left out if there are none.
-pub(super) fn write_remarks(out: &mut String, end: &End, truncated: bool) {
-    let truncated = truncated.then_some(TRUNCATED);
-    write_shown(out, "warnings", "warning", &end.warnings, truncated);
-    write_shown(out, "infos", "info", &end.infos, None);
+///
+/// Behind the warnings of the query stand whether results were left out, and one of the request.
+pub(super) fn write_remarks(
+    out: &mut String,
+    end: &End,
+    truncated: bool,
+    warning: Option<&'static str>,
+) {
+    let last = [truncated.then_some(TRUNCATED), warning];
+    write_shown(out, "warnings", "warning", &end.warnings, &last);
+    write_shown(out, "infos", "info", &end.infos, &[]);
 }
 
 fn write_shown(
@@ -361,13 +370,13 @@ fn write_shown(
     key: &str,
     kind: &str,
     texts: &[String],
-    last: Option<&'static str>,
+    last: &[Option<&'static str>],
 ) {
     let mut shown: Vec<&str> = texts.iter().take(REMARKS_MAX).map(String::as_str).collect();
     let more = texts.len().saturating_sub(REMARKS_MAX);
     let more = (more > 0).then(|| format!("{more} more {kind} annotations omitted"));
     shown.extend(more.as_deref());
-    shown.extend(last);
+    shown.extend(last.iter().flatten());
     if !shown.is_empty() {
         write_key(out, key);
         write_texts(out, shown);
@@ -431,7 +440,7 @@ impl Encode for Names {
 
     fn close(&mut self, end: &End, out: &mut String) {
         out.push(']');
-        write_remarks(out, end, self.truncated);
+        write_remarks(out, end, self.truncated, None);
         out.push('}');
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct QueryParams<'a> {
     pub(super) timeout: Option<Duration>,
     /// Whether the answer carries statistics.
     pub(super) stats: bool,
+    /// Whether they were asked for by a word that Prometheus means to refuse one day.
+    has_odd_stats: bool,
     pub(super) options: promql::Options,
 }
 
@@ -46,6 +48,7 @@ impl<'a> QueryParams<'a> {
             limit: limit(params)?,
             timeout,
             stats: params.get("stats").is_some(),
+            has_odd_stats: params.get("stats").is_some_and(|text| !matches!(text, "true" | "all")),
             options: promql::Options {
                 lookback_ns: i64::try_from(lookback.as_nanos()).unwrap_or(i64::MAX),
                 delayed_name_removal: options.delayed_name_removal,
@@ -53,6 +56,15 @@ impl<'a> QueryParams<'a> {
                 ..promql::Options::default()
             },
         })
+    }
+}
+
+impl QueryParams<'_> {
+    /// What the answer should warn of.
+    pub(super) fn warning(&self) -> Option<&'static str> {
+        self.has_odd_stats.then_some(
+            "values of the parameter \"stats\" other than \"true\" and \"all\" are deprecated",
+        )
     }
 }
 
@@ -107,6 +119,15 @@ fn duration_ns(params: &Params, name: &str) -> Result<Option<i64>, Error> {
             name,
             format_args!("cannot parse {text:?} to a valid duration"),
         )),
+    }
+}
+
+/// A truth, as Go's library reads it.
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) async fn answer(
         write_stats(&mut out, &end);
     }
     out.push('}');
-    write_remarks(&mut out, &end, truncated);
+    write_remarks(&mut out, &end, truncated, params.warning());
     out.push('}');
     Ok(json(out))
 }

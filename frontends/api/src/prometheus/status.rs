@@ -9,7 +9,7 @@ use exec::MetricStatistics;
 use schemas::model::rfc3339;
 
 use super::encode::success;
-use super::{Answer, Ask, VERSION, metadata};
+use super::{Answer, Ask, VERSION, metadata, params};
 use crate::error::Error;
 use crate::json::{push, separate, write_key, write_text};
 use crate::params::Params;
@@ -41,6 +41,29 @@ pub(super) async fn lifecycle() -> Response {
     (StatusCode::FORBIDDEN, "Lifecycle API is not enabled.").into_response()
 }
 
+/// `targets/relabel_steps`: no scrape pool can be named, for there are none.
+pub(super) async fn relabel_steps(ask: Ask) -> Answer {
+    let Some(pool) = ask.params.get("scrapePool") else {
+        return Err(Error::invalid("no scrapePool parameter provided").into());
+    };
+    if ask.params.get("labels").is_none() {
+        return Err(Error::invalid("no labels parameter provided").into());
+    }
+    Err(no_scrape_pool(pool).into())
+}
+
+/// `scrape_pools/config`: the same.
+pub(super) async fn scrape_pool(ask: Ask) -> Answer {
+    match ask.params.get("scrapePool") {
+        None => Err(Error::invalid("no scrapePool parameter provided").into()),
+        Some(pool) => Err(no_scrape_pool(pool).into()),
+    }
+}
+
+fn no_scrape_pool(name: &str) -> Error {
+    Error::invalid(format!("error retrieving scrape config: scrape pool {name:?} not found"))
+}
+
 /// `rules`: there are none, but what is asked for must make sense.
 pub(super) async fn rules(ask: Ask) -> Answer {
     if let Some(kind) = ask.params.get("type")
@@ -52,7 +75,43 @@ pub(super) async fn rules(ask: Ask) -> Answer {
         ))?;
     }
     metadata::selectors(&ask)?;
+    if let Some(text) = ask.params.get("exclude_alerts")
+        && params::boolean(text).is_none()
+    {
+        let why = format_args!(
+            "error converting exclude_alerts: strconv.ParseBool: parsing {text:?}: invalid syntax"
+        );
+        return Err(Error::invalid_parameter("exclude_alerts", why).into());
+    }
+    check_page(&ask.params)?;
     Ok(json(success(r#"{"groups":[]}"#)))
+}
+
+/// A page of groups has a size, and without groups there is no page that a token could name.
+fn check_page(params: &Params) -> Result<(), Error> {
+    match params.get("group_limit").map(|text| (text, text.parse::<i64>())) {
+        Some((_, Ok(limit))) if limit > 0 => {}
+        Some((_, Ok(_))) => {
+            let why = "group_limit needs to be greater than 0";
+            return Err(Error::invalid_parameter("group_limit", why));
+        }
+        Some((text, Err(_))) => {
+            let why = format_args!("group_limit needs to be a valid number: {text:?} is none");
+            return Err(Error::invalid_parameter("group_limit", why));
+        }
+        None if params.get("group_next_token").is_some() => {
+            let why = "group_limit needs to be present in order to paginate over the groups";
+            return Err(Error::invalid_parameter("group_next_token", why));
+        }
+        None => {}
+    }
+    match params.get("group_next_token") {
+        None => Ok(()),
+        Some(token) => {
+            let why = format_args!("invalid group_next_token '{token}'. were rule groups changed?");
+            Err(Error::invalid_parameter("group_next_token", why))
+        }
+    }
 }
 
 /// `targets/metadata`: there are no targets.
@@ -86,6 +145,7 @@ pub(super) async fn flags(ask: Ask) -> Answer {
         ("web.enable-lifecycle", "false".to_owned()),
         ("web.enable-otlp-receiver", "true".to_owned()),
         ("web.enable-remote-write-receiver", "true".to_owned()),
+        ("web.search.max-limit", options.search_results_max.to_string()),
     ];
     let mut data = "{".to_owned();
     for (name, value) in flags {
@@ -197,6 +257,7 @@ pub(super) async fn features(ask: Ask) -> Answer {
                 ("query_stats", true),
                 ("query_warnings", true),
                 ("remote_write_receiver", true),
+                ("search", ask.options.search),
                 ("time_range_labels", true),
                 ("time_range_series", true),
             ],

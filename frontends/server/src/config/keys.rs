@@ -87,7 +87,7 @@ const KEYS: &[Key] = &[
         "http.compression",
         Kind::Switch,
         "true",
-        "Compress answers with gzip for clients that accept it: fewer bytes, more CPU.",
+        "Compress answers with gzip or deflate for clients that accept it: fewer bytes, more CPU.",
     ),
     key(
         "http.cors_origin",

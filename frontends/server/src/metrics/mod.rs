@@ -1,25 +1,47 @@
-//! The server's own metrics, in the text format of Prometheus.
+//! The server's own metrics, in the text format of Prometheus and as JSON.
 
 mod catalog;
+mod json;
 mod process;
 mod text;
 
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use schemas::model::compile_anchored;
 use schemas::tables::Table;
 use storage::{OperationStats, RequestKind};
 
 use self::process::ProcessStats;
-use self::text::{Kind, Writer};
+use self::text::{Family, Kind, Writer};
 use crate::engine::EngineStats;
 
 /// Answers `/metrics`.
 pub(crate) fn respond(stats: &EngineStats) -> Response {
-    let text = render(stats, &process::read());
+    let text = text::text(&families(stats, &process::read()));
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
-fn render(stats: &EngineStats, process: &ProcessStats) -> String {
+/// Answers Prometheus' `status/self_metrics`: the families whose names a pattern matches as a
+/// whole; `None` is all.
+pub(crate) fn respond_json(stats: &EngineStats, pattern: Option<&str>) -> Response {
+    let pattern = match pattern.map(compile_anchored).transpose() {
+        Ok(pattern) => pattern,
+        Err(error) => {
+            let message = format!("invalid parameter \"metric_name_pattern\": {error}");
+            let body = serde_json::json!({
+                "status": "error", "errorType": "bad_data", "error": message
+            });
+            return (StatusCode::BAD_REQUEST, axum::Json(body)).into_response();
+        }
+    };
+    let mut families = families(stats, &process::read());
+    families.retain(|it| pattern.as_ref().is_none_or(|pattern| pattern.is_match(&it.name)));
+    let body = serde_json::json!({"status": "success", "data": json::json(&families)});
+    axum::Json(body).into_response()
+}
+
+fn families(stats: &EngineStats, process: &ProcessStats) -> Vec<Family> {
     let mut out = Writer::default();
     ingest(&mut out, stats);
     store(&mut out, stats);

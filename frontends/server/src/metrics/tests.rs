@@ -54,7 +54,7 @@ fn stats() -> EngineStats {
 fn rendered() -> String {
     let process =
         ProcessStats { resident_bytes: Some(1024), cpu_seconds: Some(0.5), open_files: Some(9) };
-    render(&stats(), &process)
+    text::text(&families(&stats(), &process))
 }
 
 #[test]
@@ -109,8 +109,33 @@ fn every_family_is_described_once_and_stands_together() {
 #[test]
 fn label_values_are_escaped() {
     let mut out = Writer::default();
+    out.family("m", Kind::Gauge, "a\nb");
     out.sample("m", &[("l", "a\"b\\c\nd")], 1.0);
-    assert_eq!(out.finish(), "m{l=\"a\\\"b\\\\c\\nd\"} 1\n");
+    let expected = "# HELP m a\\nb\n# TYPE m gauge\nm{l=\"a\\\"b\\\\c\\nd\"} 1\n";
+    assert_eq!(text::text(&out.finish()), expected);
+}
+
+#[test]
+fn histograms_are_shown_by_their_other_labels() {
+    let mut out = Writer::default();
+    out.family("h", Kind::Histogram, "help");
+    for (label, count) in [("a", 1.0), ("b", 4.0)] {
+        let of = ("l", label);
+        out.sample("h_bucket", &[of, ("le", "0.5")], count);
+        out.sample("h_bucket", &[of, ("le", "+Inf")], count + 1.0);
+        out.sample("h_sum", &[of], 2.5);
+        out.sample("h_count", &[of], count + 1.0);
+    }
+    let one = |label: &str, bucket: &str, count: &str| {
+        serde_json::json!({"label": [{"name": "l", "value": label}], "histogram": {
+            "bucket": [{"cumulativeCount": bucket, "upperBound": 0.5}],
+            "sampleCount": count, "sampleSum": 2.5}})
+    };
+    let metrics = [one("a", "1", "2"), one("b", "4", "5")];
+    let family = serde_json::json!([
+        {"name": "h", "help": "help", "type": "HISTOGRAM", "metric": metrics}
+    ]);
+    assert_eq!(json::json(&out.finish()), family);
 }
 
 #[test]

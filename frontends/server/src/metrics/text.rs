@@ -1,4 +1,4 @@
-//! The text format of Prometheus, version 0.0.4.
+//! Metric families, and the text format of Prometheus, version 0.0.4.
 //!
 //! ```text
 //!  # HELP name what it tells
@@ -17,35 +17,44 @@ pub(super) enum Kind {
     Histogram,
 }
 
-/// Writes families one after another.
+/// Metrics of one name.
+#[derive(Debug)]
+pub(super) struct Family {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) help: String,
+    pub(super) samples: Vec<Sample>,
+}
+
+/// A number of a family.
+#[derive(Debug)]
+pub(super) struct Sample {
+    /// Of a histogram with a suffix; else the family's.
+    pub(super) name: String,
+    pub(super) labels: Vec<(String, String)>,
+    pub(super) value: f64,
+}
+
+/// Takes families one after another.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
-    text: String,
+    families: Vec<Family>,
 }
 
 impl Writer {
     /// Begins a family; its samples follow.
     pub(super) fn family(&mut self, name: &str, kind: Kind, help: &str) {
-        let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
-        };
-        let help = help.replace('\\', "\\\\").replace('\n', "\\n");
-        self.text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+        let (name, help) = (name.to_owned(), help.to_owned());
+        self.families.push(Family { name, kind, help, samples: Vec::new() });
     }
 
     /// A sample of the family begun last.
     pub(super) fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
-        self.text.push_str(name);
-        for (at, (label, value)) in labels.iter().enumerate() {
-            let open = if at == 0 { '{' } else { ',' };
-            self.text.push_str(&format!("{open}{label}=\"{}\"", escape(value)));
+        let owned = |(label, value): &(&str, &str)| ((*label).to_owned(), (*value).to_owned());
+        let labels = labels.iter().map(owned).collect();
+        if let Some(family) = self.families.last_mut() {
+            family.samples.push(Sample { name: name.to_owned(), labels, value });
         }
-        if !labels.is_empty() {
-            self.text.push('}');
-        }
-        self.text.push_str(&format!(" {value}\n"));
     }
 
     /// A counter without labels.
@@ -60,10 +69,41 @@ impl Writer {
         self.sample(name, &[], value);
     }
 
-    /// The whole text.
-    pub(super) fn finish(self) -> String {
-        self.text
+    /// All families, in order.
+    pub(super) fn finish(self) -> Vec<Family> {
+        self.families
     }
+}
+
+/// Families as text.
+pub(super) fn text(families: &[Family]) -> String {
+    let mut text = String::new();
+    for family in families {
+        let kind = match family.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        let name = &family.name;
+        let help = family.help.replace('\\', "\\\\").replace('\n', "\\n");
+        text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+        for sample in &family.samples {
+            write_sample(&mut text, sample);
+        }
+    }
+    text
+}
+
+fn write_sample(text: &mut String, sample: &Sample) {
+    text.push_str(&sample.name);
+    for (at, (label, value)) in sample.labels.iter().enumerate() {
+        let open = if at == 0 { '{' } else { ',' };
+        text.push_str(&format!("{open}{label}=\"{}\"", escape(value)));
+    }
+    if !sample.labels.is_empty() {
+        text.push('}');
+    }
+    text.push_str(&format!(" {}\n", sample.value));
 }
 
 fn escape(value: &str) -> String {

@@ -24,7 +24,7 @@ fn series() -> RecordBatch {
 }
 
 fn written(kind: OutputKind, form: Form, limit: Option<usize>, batches: &[RecordBatch]) -> String {
-    let envelope = Envelope { limit, with_stats: false };
+    let envelope = Envelope { limit, with_stats: false, warning: None };
     let grid = if form == Form::Instant { StepGrid::instant(1_500_000_000) } else { GRID };
     text_of(&mut Results::new(&kind, form, grid, envelope).unwrap(), batches, &[])
 }

@@ -124,4 +124,24 @@ pub(super) const KEYS: &[Key] = &[
         "Whether rate, increase, irate and resets of PromQL take counters to begin at the start \
          times sent with their samples (Prometheus' use-start-timestamps).",
     ),
+    key(
+        "promql.search",
+        Kind::Switch,
+        "false",
+        "Whether names of metrics and labels and values may be searched for as they are typed \
+         (/prometheus/api/v1/search/…; Prometheus' search-api).",
+    ),
+    key(
+        "promql.search_results_max",
+        Kind::Count,
+        "10000",
+        "Results that one such search may ask for.",
+    ),
+    key(
+        "promql.cors_origin",
+        Kind::Text,
+        "*",
+        "Origin whose browser pages may read answers of the Prometheus API, as Prometheus' \
+         web.cors.origin: `*` any, empty none.",
+    ),
 ];
