@@ -125,7 +125,7 @@ async fn long_and_deep_texts_are_refused() {
         let form = [("query", deep.as_str()), ("match[]", &deep)];
         let url = program.url(&format!("/prometheus/api/v1/{path}"));
         let answer = program.http.post(url).form(&form).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{path}");
+        assert!([400, 422].contains(&answer.status().as_u16()), "{path}: {}", answer.status());
     }
     check_sound(&mut program).await;
 }
@@ -164,6 +164,8 @@ async fn queries_of_too_much_meet_their_limit() {
         (doubled("few", 60), ""),
         (doubled("few{n=\"7\"}", 60), "label value"),
         (joined("few{n=\"7\"}", 60), "label value"),
+        ("topk(1e300, few)".to_owned(), "overflows int64"),
+        ("bottomk(-1e300, few)".to_owned(), "underflows int64"),
     ];
     for (query, told) in &cases {
         let why = refused(&program, query, true, &[400, 422, 503]).await;
@@ -172,8 +174,8 @@ async fn queries_of_too_much_meet_their_limit() {
     }
     // What is under the limits is answered, however odd its numbers are.
     for (query, series) in [
-        ("topk(1e300, few)", 900),
-        ("bottomk(-1e300, few)", 0),
+        ("topk(1e18, few)", 900),
+        ("bottomk(-1e18, few)", 0),
         ("limitk(1e18, few)", 900),
         ("quantile(1e300, few)", 1),
         ("count_values(\"v\", few > bool 1)", 2),

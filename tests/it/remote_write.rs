@@ -25,11 +25,6 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Starts a Prometheus with a configuration and waits until it answers.
     pub(crate) async fn start(config: &str) -> Option<Self> {
-        Self::start_with(config, &[]).await
-    }
-
-    /// The same with flags.
-    pub(crate) async fn start_with(config: &str, flags: &[&str]) -> Option<Self> {
         let found = Command::new("prometheus").arg("--version").output();
         have(
             &found
@@ -43,7 +38,6 @@ impl Prometheus {
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .args(flags)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

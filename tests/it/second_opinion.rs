@@ -25,7 +25,6 @@ const ONLY_OURS: &[Known] = &[
     ("anchored and smoothed windows are not in their grammar", |text| {
         text.contains("anchored") || text.contains("smoothed")
     }),
-    ("nor the operators that trim histograms", |text| text.contains("</") || text.contains(">/")),
     ("their durations are no expressions", |text| {
         let parts = text.split('[').skip(1).chain(text.split("offset").skip(1));
         parts.into_iter().any(|part| {
