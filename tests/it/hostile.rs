@@ -133,9 +133,10 @@ async fn long_and_deep_texts_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn queries_of_too_much_meet_their_limit() {
     let mut program = Program::start(&SETTINGS).await;
-    // One sample each, more series than a query may have, and some fewer of another name.
+    // One sample each, more series than a query may have; and some of another name, fewer than
+    // half: what an operator renames counts once more.
     let many: Vec<String> = (0..5_000).map(|at| format!("many{{n=\"{at}\"}} {at}")).collect();
-    let few: Vec<String> = (0..900).map(|at| format!("few{{n=\"{at}\"}} {at}.5+1x100")).collect();
+    let few: Vec<String> = (0..400).map(|at| format!("few{{n=\"{at}\"}} {at}.5+1x100")).collect();
     for lines in [many, few] {
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         let answer = write(&program, request(0, 10_000, &lines)).await;
@@ -174,18 +175,18 @@ async fn queries_of_too_much_meet_their_limit() {
     }
     // What is under the limits is answered, however odd its numbers are.
     for (query, series) in [
-        ("topk(1e18, few)", 900),
+        ("topk(1e18, few)", 400),
         ("bottomk(-1e18, few)", 0),
-        ("limitk(1e18, few)", 900),
+        ("limitk(1e18, few)", 400),
         ("quantile(1e300, few)", 1),
-        ("count_values(\"v\", few > bool 1)", 2),
-        ("clamp(few, -1e308, 1e308) ^ 1e308", 900),
+        ("count_values(\"v\", few > bool 300)", 2),
+        ("clamp(few, -1e308, 1e308) ^ 1e308", 400),
     ] {
         let (status, answer) = ask(&program, query, false).await;
         assert_eq!(status, StatusCode::OK, "{query}: {answer:.300}");
         assert_eq!(answer["data"]["result"].as_array().map(Vec::len), Some(series), "{query}");
     }
-    let terms = format!("few{}", " + few".repeat(500));
+    let terms = format!("few{}", " + few".repeat(20));
     let (status, answer) = ask(&program, &format!("sum({terms})"), false).await;
     assert_eq!(status, StatusCode::OK, "{answer:.300}");
     let branches: Vec<String> = (0..10_000).map(|at| format!("{at}x")).collect();
