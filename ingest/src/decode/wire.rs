@@ -116,34 +116,6 @@ impl<'a> Value<'a> {
 const WRONG_TYPE: Malformed = Malformed("a field has the wrong wire type");
 const TRUNCATED: Malformed = Malformed("a message ends within a field");
 
-/// Where the fields of one number lie in a message.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Stretch {
-    from: usize,
-    to: usize,
-    is_torn: bool,
-}
-
-impl Stretch {
-    /// Adds a field: so many bytes were left of the message before it and behind it.
-    #[inline]
-    pub(crate) fn add(&mut self, message: &[u8], before: usize, behind: usize) {
-        let (from, to) = (message.len() - before, message.len() - behind);
-        if self.from == self.to {
-            self.from = from;
-        } else if self.to != from {
-            self.is_torn = true;
-        }
-        self.to = to;
-    }
-
-    /// The fields with their tags, if nothing lies between them.
-    #[inline]
-    pub(crate) fn of<'a>(&self, message: &'a [u8]) -> Option<&'a [u8]> {
-        if self.is_torn { None } else { message.get(self.from..self.to) }
-    }
-}
-
 /// The fields of a message, in the order sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fields<'a> {
@@ -153,11 +125,6 @@ pub(crate) struct Fields<'a> {
 impl<'a> Fields<'a> {
     pub(crate) fn new(message: &'a [u8]) -> Self {
         Self { rest: message }
-    }
-
-    /// Bytes behind the last field that was read.
-    pub(crate) fn left(&self) -> usize {
-        self.rest.len()
     }
 
     /// The next field's number and value; `None` at the end of the message.
@@ -257,6 +224,47 @@ impl<'a> Fields<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// The fields of a message, and where those of one number lie, which are messages themselves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MarkedFields<'a> {
+    message: &'a [u8],
+    fields: Fields<'a>,
+    mark: u32,
+    from: usize,
+    to: usize,
+    is_torn: bool,
+}
+
+impl<'a> MarkedFields<'a> {
+    /// Fields of this message, of which those of the number `mark` are noted.
+    pub(crate) fn new(message: &'a [u8], mark: u32) -> Self {
+        Self { message, fields: Fields::new(message), mark, from: 0, to: 0, is_torn: false }
+    }
+
+    /// As [`Fields::next`].
+    #[inline]
+    pub(crate) fn next(&mut self) -> Result<Option<(u32, Value<'a>)>, Malformed> {
+        let from = self.message.len() - self.fields.rest.len();
+        let Some((field, value)) = self.fields.next()? else { return Ok(None) };
+        if field == self.mark {
+            value.bytes()?;
+            if self.from == self.to {
+                self.from = from;
+            } else if self.to != from {
+                self.is_torn = true;
+            }
+            self.to = self.message.len() - self.fields.rest.len();
+        }
+        Ok(Some((field, value)))
+    }
+
+    /// The noted fields with their tags, if nothing lies between them.
+    #[inline]
+    pub(crate) fn marked(&self) -> Option<&'a [u8]> {
+        if self.is_torn { None } else { self.message.get(self.from..self.to) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Data points of explicit and exponential histograms.
 
 use super::super::Failure;
-use super::super::wire::{Fields, Stretch, Value};
+use super::super::wire::{Fields, MarkedFields, Value};
 use super::points::format_float;
 use super::{Family, MetricsDecoder, NO_RECORDED_VALUE, STALE, Tally, Times};
 use crate::admit::{Reason, Rejection};
@@ -213,11 +213,8 @@ impl<'a> MetricsDecoder<'a, '_> {
         scratch.exemplars.clear();
         scratch.buckets.clear();
         let mut point = HistogramPoint::default();
-        let mut attributes = Stretch::default();
-        let mut fields = Fields::new(message);
-        loop {
-            let before = fields.left();
-            let Some((field, value)) = fields.next()? else { break };
+        let mut fields = MarkedFields::new(message, 9);
+        while let Some((field, value)) = fields.next()? {
             match field {
                 2 => point.start_ns = value.fixed64()?,
                 3 => point.time_ns = value.fixed64()?,
@@ -226,15 +223,11 @@ impl<'a> MetricsDecoder<'a, '_> {
                 6 => scratch.buckets.push_counts(value)?,
                 7 => scratch.buckets.push_bounds(value)?,
                 8 => scratch.exemplars.push(value.bytes()?),
-                9 => {
-                    value.bytes()?;
-                    attributes.add(message, before, fields.left());
-                }
                 10 => point.flags = value.uint32()?,
                 _ => {}
             }
         }
-        Ok((point, attributes.of(message).map(|raw| Key::new(raw, family.seed))))
+        Ok((point, fields.marked().map(|raw| Key::new(raw, family.seed))))
     }
 
     pub(super) fn push_exponential(
@@ -279,16 +272,9 @@ impl<'a> MetricsDecoder<'a, '_> {
         let scratch = &mut self.scratch;
         scratch.exemplars.clear();
         let mut point = ExponentialPoint::default();
-        let mut attributes = Stretch::default();
-        let mut fields = Fields::new(message);
-        loop {
-            let before = fields.left();
-            let Some((field, value)) = fields.next()? else { break };
+        let mut fields = MarkedFields::new(message, 1);
+        while let Some((field, value)) = fields.next()? {
             match field {
-                1 => {
-                    value.bytes()?;
-                    attributes.add(message, before, fields.left());
-                }
                 2 => point.start_ns = value.fixed64()?,
                 3 => point.time_ns = value.fixed64()?,
                 4 => point.count = signed(value.fixed64()?)?,
@@ -305,7 +291,7 @@ impl<'a> MetricsDecoder<'a, '_> {
                 _ => {}
             }
         }
-        Ok((point, attributes.of(message).map(|raw| Key::new(raw, family.seed))))
+        Ok((point, fields.marked().map(|raw| Key::new(raw, family.seed))))
     }
 }
 

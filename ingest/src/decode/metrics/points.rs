@@ -4,7 +4,7 @@ use schemas::tables::day_of_ms;
 
 use super::super::Failure;
 use super::super::attributes;
-use super::super::wire::{Fields, Stretch};
+use super::super::wire::{Fields, MarkedFields};
 use super::histograms::{COUNT_PART, SUM_PART};
 use super::{Family, MetricsDecoder, NO_RECORDED_VALUE, Name, STALE, Tally, Times};
 use crate::admit::{Reason, Rejection};
@@ -22,21 +22,14 @@ impl<'a> MetricsDecoder<'a, '_> {
         self.scratch.exemplars.clear();
         let (mut start_ns, mut time_ns, mut flags) = (0, 0, 0);
         let mut number = None;
-        let mut attributes = Stretch::default();
-        let mut fields = Fields::new(message);
-        loop {
-            let before = fields.left();
-            let Some((field, value)) = fields.next()? else { break };
+        let mut fields = MarkedFields::new(message, 7);
+        while let Some((field, value)) = fields.next()? {
             match field {
                 2 => start_ns = value.fixed64()?,
                 3 => time_ns = value.fixed64()?,
                 4 => number = Some(value.double()?),
                 5 => self.scratch.exemplars.push(value.bytes()?),
                 6 => number = Some(value.fixed64()? as i64 as f64),
-                7 => {
-                    value.bytes()?;
-                    attributes.add(message, before, fields.left());
-                }
                 8 => flags = value.uint32()?,
                 _ => {}
             }
@@ -51,7 +44,7 @@ impl<'a> MetricsDecoder<'a, '_> {
         };
         let times = self.read_times(family, time_ns, start_ns)?;
         let name = &family.names.plain;
-        let key = attributes.of(message).map(|raw| Key::new(raw, family.seed));
+        let key = fields.marked().map(|raw| Key::new(raw, family.seed));
         let known = self.known_series(key, times);
         if known.is_none() {
             self.read_labels(message, 7)?;
@@ -124,21 +117,14 @@ impl<'a> MetricsDecoder<'a, '_> {
         let (mut start_ns, mut time_ns, mut flags) = (0, 0, 0);
         let (mut count, mut sum) = (0, 0.0);
         let mut quantiles = Vec::new();
-        let mut attributes = Stretch::default();
-        let mut fields = Fields::new(message);
-        loop {
-            let before = fields.left();
-            let Some((field, value)) = fields.next()? else { break };
+        let mut fields = MarkedFields::new(message, 7);
+        while let Some((field, value)) = fields.next()? {
             match field {
                 2 => start_ns = value.fixed64()?,
                 3 => time_ns = value.fixed64()?,
                 4 => count = value.fixed64()?,
                 5 => sum = value.double()?,
                 6 => quantiles.push(read_quantile(value.bytes()?)?),
-                7 => {
-                    value.bytes()?;
-                    attributes.add(message, before, fields.left());
-                }
                 8 => flags = value.uint32()?,
                 _ => {}
             }
@@ -146,7 +132,7 @@ impl<'a> MetricsDecoder<'a, '_> {
         let times = self.read_times(family, time_ns, start_ns)?;
         let is_stale = flags & NO_RECORDED_VALUE != 0;
         let value_of = |number: f64| if is_stale { STALE } else { number };
-        let key = attributes.of(message).map(|raw| Key::new(raw, family.seed));
+        let key = fields.marked().map(|raw| Key::new(raw, family.seed));
         let known = self.known_summary(key, &quantiles, times);
         if known.is_none() {
             self.read_labels(message, 7)?;

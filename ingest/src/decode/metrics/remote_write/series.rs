@@ -8,7 +8,7 @@ use super::{About, Shared, Version, about, each};
 use crate::admit::{Reason, Rejection};
 use crate::decode::Failure;
 use crate::decode::attributes::utf8;
-use crate::decode::wire::{Fields, Malformed, Stretch};
+use crate::decode::wire::{Fields, Malformed, MarkedFields};
 use crate::known::Key;
 use crate::limits::Limits;
 
@@ -107,18 +107,16 @@ pub(super) fn key(
     seed: u64,
     hashed: &mut Vec<u8>,
 ) -> Result<Option<Key>, Malformed> {
-    let mut labels = Stretch::default();
+    if shared.version == Version::One {
+        let mut fields = MarkedFields::new(message, 1);
+        while fields.next()?.is_some() {}
+        return Ok(fields.marked().map(|labels| Key::new(labels, seed)));
+    }
     let mut fields = Fields::new(message);
     hashed.clear();
     let mut is_whole = true;
-    loop {
-        let before = fields.left();
-        let Some((field, value)) = fields.next()? else { break };
+    while let Some((field, value)) = fields.next()? {
         if field != 1 {
-            continue;
-        }
-        if shared.version == Version::One {
-            labels.add(message, before, fields.left());
             continue;
         }
         value.each_varint(|reference| {
@@ -127,11 +125,8 @@ pub(super) fn key(
             hashed.extend_from_slice(&hash.copied().unwrap_or_default().to_le_bytes());
         })?;
     }
-    Ok(match shared.version {
-        Version::One => labels.of(message).map(|labels| Key::new(labels, seed)),
-        // Seeded otherwise: bytes of 1.0 could be the same by chance.
-        Version::Two => is_whole.then(|| Key::new(hashed, seed.wrapping_add(1))),
-    })
+    // Seeded otherwise: bytes of 1.0 could be the same by chance.
+    Ok(is_whole.then(|| Key::new(hashed, seed.wrapping_add(1))))
 }
 
 /// A label's name and value as they were sent.
