@@ -1,38 +1,24 @@
 //! Chunks of remote read, unpacked by the description of their formats alone: Prometheus'
-//! `tsdb/docs/format/chunks.md`.
+//! `tsdb/docs/format/chunks.md`. The unit tests of the packing read with this, too.
+
+use exec::output::{Histogram, ResetHint};
 
 /// Widths of numbers of few bits, by how many ones stand before them.
 const WIDTHS: [u32; 9] = [0, 3, 6, 9, 12, 18, 25, 56, 64];
 
-/// A native histogram; empty buckets are left out.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Histogram {
-    pub(crate) schema: i32,
-    pub(crate) zero_threshold: f64,
-    pub(crate) zero_count: f64,
-    pub(crate) count: f64,
-    pub(crate) sum: f64,
-    /// Index and count.
-    pub(crate) positive: Vec<(i32, f64)>,
-    pub(crate) negative: Vec<(i32, f64)>,
-    /// Whether it is no counter.
-    pub(crate) is_gauge: bool,
-}
-
-/// The histograms of a chunk: `kind` 2 has whole counts, 3 any.
+/// The histograms of a chunk: `kind` 2 has whole counts, 3 any. Hints are those of the format: all
+/// but the first sample of a counter are told not to be reset.
 pub(crate) fn histograms(kind: i32, data: &[u8]) -> Vec<(i64, Histogram)> {
     let mut bits = Bits { bytes: data, at: 0 };
     let count = bits.take(16);
-    let is_gauge = bits.take(8) >> 6 == 0b11;
-    let zero_threshold = match bits.take(8) {
-        0 => 0.0,
-        255 => f64::from_bits(bits.take(64)),
-        number => 2.0_f64.powi(number as i32 - 244),
-    };
-    let schema = bits.signed() as i32;
-    assert!((-4..=8).contains(&schema), "{schema}: bounds of their own are not read here");
-    let layout = Histogram { schema, zero_threshold, is_gauge, ..Histogram::default() };
+    let header = bits.take(2);
+    assert_eq!(bits.take(6), 0);
+    let mut layout = Histogram { zero_threshold: bits.threshold(), ..Histogram::default() };
+    layout.schema = bits.signed() as i32;
     let (positive, negative) = (bits.spans(), bits.spans());
+    if layout.is_custom() {
+        layout.bounds = (0..bits.unsigned()).map(|_| bits.bound()).collect();
+    }
     let buckets = positive.len() + negative.len();
     let (mut time, mut totals) = (Whole::default(), [Whole::default(), Whole::default()]);
     let (mut whole, mut any) = (vec![Whole::default(); buckets], vec![Xor::default(); buckets + 3]);
@@ -62,10 +48,15 @@ pub(crate) fn histograms(kind: i32, data: &[u8]) -> Vec<(i64, Histogram)> {
         let mut counts = counts.into_iter();
         it.positive = positive.iter().copied().zip(counts.by_ref()).collect();
         it.negative = negative.iter().copied().zip(counts).collect();
-        it.positive.retain(|bucket| bucket.1 != 0.0);
-        it.negative.retain(|bucket| bucket.1 != 0.0);
+        it.hint = match (header, at) {
+            (3, _) => ResetHint::Gauge,
+            (2, 0) => ResetHint::Reset,
+            (0, 0) => ResetHint::Unknown,
+            _ => ResetHint::NotReset,
+        };
         found.push((time_ms, it));
     }
+    assert!(data.len() * 8 - bits.at < 8, "nothing stands behind the last sample");
     found
 }
 
@@ -74,7 +65,7 @@ pub(crate) fn numbers(data: &[u8]) -> Vec<(i64, f64)> {
     let mut bits = Bits { bytes: data, at: 0 };
     let count = bits.take(16);
     let mut samples = Vec::new();
-    let (mut time, mut difference, mut value) = (0, 0, Xor::default());
+    let (mut time, mut difference, mut value) = (0_i64, 0_i64, Xor::default());
     for at in 0..count {
         match at {
             0 => {
@@ -82,10 +73,10 @@ pub(crate) fn numbers(data: &[u8]) -> Vec<(i64, f64)> {
                 time = (raw >> 1) as i64 ^ -((raw & 1) as i64);
             }
             1 => difference = bits.varint() as i64,
-            _ => difference += bits.change(),
+            _ => difference = difference.wrapping_add(bits.change()),
         }
         if at > 0 {
-            time += difference;
+            time = time.wrapping_add(difference);
         }
         samples.push((time, value.next(&mut bits, at)));
     }
@@ -122,9 +113,13 @@ impl Bits<'_> {
 
     fn change(&mut self) -> i64 {
         let ones = (0..4).take_while(|_| self.take(1) == 1).count();
-        let width = [0, 14, 17, 20, 64][ones];
+        self.narrow([0, 14, 17, 20, 64][ones])
+    }
+
+    /// A number of so many bits: one more above zero than below.
+    fn narrow(&mut self, width: u32) -> i64 {
         let number = self.take(width) as i64;
-        let is_negative = width > 0 && width < 64 && number > 1 << (width - 1);
+        let is_negative = (1..64).contains(&width) && number > 1 << (width - 1);
         if is_negative { number - (1 << width) } else { number }
     }
 
@@ -139,10 +134,27 @@ impl Bits<'_> {
     }
 
     fn signed(&mut self) -> i64 {
-        let width = WIDTHS[self.ones()];
-        let number = self.take(width) as i64;
-        let is_negative = (1..64).contains(&width) && number > 1 << (width - 1);
-        if is_negative { number - (1 << width) } else { number }
+        let ones = self.ones();
+        self.narrow(WIDTHS[ones])
+    }
+
+    fn float(&mut self) -> f64 {
+        f64::from_bits(self.take(64))
+    }
+
+    fn threshold(&mut self) -> f64 {
+        match self.take(8) {
+            0 => 0.0,
+            255 => self.float(),
+            number => 0.5 * 2.0_f64.powi(number as i32 - 243),
+        }
+    }
+
+    fn bound(&mut self) -> f64 {
+        match self.unsigned() {
+            0 => self.float(),
+            number => (number - 1) as f64 / 1_000.0,
+        }
     }
 
     /// Indexes of the buckets of spans.
@@ -194,9 +206,11 @@ impl Whole {
         match at {
             0 => self.value = told,
             1 => self.difference = told,
-            _ => self.difference += told,
+            _ => self.difference = self.difference.wrapping_add(told),
         }
-        self.value += if at > 0 { self.difference } else { 0 };
+        if at > 0 {
+            self.value = self.value.wrapping_add(self.difference);
+        }
         self.value
     }
 }

@@ -1,12 +1,16 @@
 //! Native histograms through remote read, in chunks as Prometheus packs them. They are read by the
 //! format's description; no other server has read them yet.
 
-use prost::Message;
+use exec::output::{Histogram, ResetHint};
 use reqwest::StatusCode;
+use schemas::model::{Label, METRIC_NAME};
 
-use crate::chunks::{self, Histogram};
+use crate::chunks;
 use crate::program::Program;
+use crate::prometheus::write;
 use crate::remote_read::{Labels, read_series};
+use crate::script::series::{Item, Series};
+use crate::script::write_request;
 use crate::telemetry::{SECOND_NS, now_ns};
 
 /// Samples of each series.
@@ -15,130 +19,51 @@ const POINTS: i64 = 200;
 /// Milliseconds between two samples.
 const STEP_MS: i64 = 5_000;
 
-/// A request of remote write 1.0.
-#[derive(Clone, PartialEq, Message)]
-struct WriteRequest {
-    #[prost(message, repeated, tag = "1")]
-    series: Vec<Series>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Series {
-    #[prost(message, repeated, tag = "1")]
-    labels: Vec<Label>,
-    #[prost(message, repeated, tag = "4")]
-    histograms: Vec<Native>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Label {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "2")]
-    value: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Native {
-    #[prost(uint64, optional, tag = "1")]
-    count: Option<u64>,
-    #[prost(double, optional, tag = "2")]
-    count_float: Option<f64>,
-    #[prost(double, tag = "3")]
-    sum: f64,
-    #[prost(sint32, tag = "4")]
-    schema: i32,
-    #[prost(double, tag = "5")]
-    zero_threshold: f64,
-    #[prost(uint64, optional, tag = "6")]
-    zero_count: Option<u64>,
-    #[prost(double, optional, tag = "7")]
-    zero_count_float: Option<f64>,
-    #[prost(message, repeated, tag = "8")]
-    negative_spans: Vec<Span>,
-    #[prost(sint64, repeated, tag = "9")]
-    negative_deltas: Vec<i64>,
-    #[prost(double, repeated, tag = "10")]
-    negative_counts: Vec<f64>,
-    #[prost(message, repeated, tag = "11")]
-    positive_spans: Vec<Span>,
-    #[prost(sint64, repeated, tag = "12")]
-    positive_deltas: Vec<i64>,
-    #[prost(double, repeated, tag = "13")]
-    positive_counts: Vec<f64>,
-    #[prost(int32, tag = "14")]
-    reset_hint: i32,
-    #[prost(int64, tag = "15")]
-    time_ms: i64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Span {
-    #[prost(sint32, tag = "1")]
-    offset: i32,
-    #[prost(uint32, tag = "2")]
-    length: u32,
-}
-
 /// Whole counts that grow, with one more bucket from the middle on and a reset at three quarters.
-fn whole(at: i64, time_ms: i64) -> Native {
+fn whole(at: i64) -> Histogram {
     let since = if at >= POINTS * 3 / 4 { at - POINTS * 3 / 4 + 1 } else { at + 1 };
-    let mut counts = vec![since, since * 3 + at % 7, since * 2];
-    let mut spans = vec![Span { offset: -2, length: 2 }, Span { offset: 5, length: 1 }];
+    let mut counts = vec![(-2, since), (-1, since * 3 + at % 7), (5, since * 2)];
     if at >= POINTS / 2 {
-        spans[1].length = 2;
-        counts.push(since);
+        counts.push((6, since));
     }
-    let mut before = 0;
-    let deltas = counts.iter().map(|count| count - std::mem::replace(&mut before, *count));
-    Native {
-        positive_deltas: deltas.collect(),
-        positive_spans: spans,
-        negative_spans: vec![Span { offset: 1, length: 1 }],
-        negative_deltas: vec![since],
-        count: Some((counts.iter().sum::<i64>() + since * 2) as u64),
-        zero_count: Some(since as u64),
+    Histogram {
+        count: (counts.iter().map(|bucket| bucket.1).sum::<i64>() + since * 2) as f64,
+        positive: counts.into_iter().map(|(index, count)| (index, count as f64)).collect(),
+        negative: vec![(1, since as f64)],
+        zero_count: since as f64,
         sum: since as f64 * 0.37,
         schema: 3,
         zero_threshold: 2.0_f64.powi(-128),
-        time_ms,
-        ..Native::default()
+        ..Histogram::default()
     }
 }
 
 /// Counts with fractions, of a gauge.
-fn fractions(at: i64, time_ms: i64) -> Native {
+fn fractions(at: i64) -> Histogram {
     let level = (at as f64 / 9.0).sin() + 1.5;
-    Native {
-        positive_counts: vec![level, level * 2.25],
-        positive_spans: vec![Span { offset: 0, length: 2 }],
-        count_float: Some(level * 3.75),
-        zero_count_float: Some(level * 0.5),
+    Histogram {
+        positive: vec![(0, level), (1, level * 2.25)],
+        count: level * 3.75,
+        zero_count: level * 0.5,
         sum: level,
         schema: 0,
         zero_threshold: 0.001,
-        reset_hint: 3,
-        time_ms,
-        ..Native::default()
+        hint: ResetHint::Gauge,
+        ..Histogram::default()
     }
 }
 
 fn request(first_ms: i64) -> Vec<u8> {
-    let series = |name: &str, make: fn(i64, i64) -> Native| Series {
-        labels: [("__name__", name), ("job", "shop")]
-            .map(|(name, value)| Label { name: name.to_owned(), value: value.to_owned() })
-            .to_vec(),
-        histograms: (0..POINTS).map(|at| make(at, first_ms + at * STEP_MS)).collect(),
+    let series = |name: &str, make: fn(i64) -> Histogram| Series {
+        labels: [(METRIC_NAME, name), ("job", "shop")]
+            .into_iter()
+            .map(|(name, value)| Label::new(name, value))
+            .collect(),
+        items: (0..POINTS).map(|at| Item::Histogram(Box::new(make(at)), None)).collect(),
+        starts: Vec::new(),
     };
-    let request =
-        WriteRequest { series: vec![series("latency", whole), series("level", fractions)] };
-    snap::raw::Encoder::new().compress_vec(&request.encode_to_vec()).unwrap()
-}
-
-async fn send(program: &Program, url: String, body: Vec<u8>) {
-    let request = program.http.post(url).header("content-type", "application/x-protobuf");
-    let answer = request.header("content-encoding", "snappy").body(body).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::NO_CONTENT, "{}", answer.text().await.unwrap());
+    let series = [series("latency", whole), series("level", fractions)];
+    write_request::encode((first_ms, STEP_MS), &series).unwrap().0
 }
 
 /// A series with all its histograms, and the kinds of its chunks.
@@ -166,8 +91,8 @@ async fn histograms_come_back_from_their_chunks() {
     let program = Program::start(&[]).await;
     let last_ms = (now_ns() / SECOND_NS) as i64 * 1_000;
     let first_ms = last_ms - POINTS * STEP_MS;
-    let body = request(first_ms);
-    send(&program, program.url("/prometheus/api/v1/write"), body).await;
+    let answer = write(&program, request(first_ms)).await;
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT, "{}", answer.text().await.unwrap());
     let range = (first_ms, last_ms);
     let url = program.url("/prometheus/api/v1/read");
     let mut ours = Vec::new();

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! `.test` files are PromQL: format, rules of comparison and repetitions of instant queries (in a
-//! range, and fixed by `@`) are those of Prometheus' own runner. Not covered: start timestamps. `.logqltest` files are LogQL, see `logql`.
+//! range, and fixed by `@`) are those of Prometheus' own runner. `.logqltest` files are LogQL, see
+//! `logql`.
 
 mod backend;
 mod compare;

@@ -149,7 +149,7 @@ impl Histogram {
     }
 
     /// Whether it marks the end of its series.
-    pub(crate) fn is_stale(&self) -> bool {
+    pub fn is_stale(&self) -> bool {
         crate::functions::window::is_stale(self.sum)
     }
 }

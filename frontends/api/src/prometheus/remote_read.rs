@@ -14,6 +14,9 @@ mod bits;
 mod chunks;
 mod histogram_chunk;
 mod messages;
+#[cfg(test)]
+#[path = "../../../../tests/it/chunks.rs"]
+mod unpacked;
 mod xor;
 
 use std::sync::Arc;

@@ -22,9 +22,6 @@ use super::messages::{self, Chunk, Span};
 const WHOLE: i32 = 2;
 const FLOAT: i32 = 3;
 
-/// The bits of the sum of a stale marker.
-const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
-
 /// Counts up to this are told apart from their neighbours.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
@@ -39,8 +36,8 @@ pub(super) fn run_length(samples: &[(i64, Histogram)], most: usize) -> usize {
 
 /// Whether one histogram can stand behind the other one in a chunk.
 fn continues(before: &Histogram, next: &Histogram) -> bool {
-    if is_stale(before) || is_stale(next) {
-        return is_stale(before) && is_stale(next);
+    if before.is_stale() || next.is_stale() {
+        return before.is_stale() && next.is_stale();
     }
     let is_gauge = |it: &Histogram| it.hint == ResetHint::Gauge;
     let same_indexes = |a: &[Bucket], b: &[Bucket]| {
@@ -67,10 +64,6 @@ fn is_reset(before: &Histogram, next: &Histogram) -> bool {
         || shrinks(&before.negative, &next.negative)
 }
 
-fn is_stale(histogram: &Histogram) -> bool {
-    histogram.sum.to_bits() == STALE_NAN_BITS
-}
-
 fn is_whole(histogram: &Histogram) -> bool {
     let is_whole = |count: f64| (0.0..=WHOLE_MAX).contains(&count) && count.trunc() == count;
     let mut buckets = histogram.positive.iter().chain(&histogram.negative);
@@ -84,7 +77,7 @@ pub(super) fn chunk(samples: &[(i64, Histogram)]) -> Chunk {
     let bare: Vec<(i64, Histogram)>;
     let samples = match samples.first() {
         // A stale marker has no buckets, whatever stood before it.
-        Some((_, first)) if is_stale(first) => {
+        Some((_, first)) if first.is_stale() => {
             let marker = |sum| Histogram { sum, ..Histogram::default() };
             bare = samples.iter().map(|(time_ms, it)| (*time_ms, marker(it.sum))).collect();
             bare.as_slice()

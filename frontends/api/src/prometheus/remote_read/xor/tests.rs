@@ -1,92 +1,12 @@
 //! What is packed comes out again, by a reader that knows only the format.
 
+use super::super::unpacked;
 use super::*;
-
-/// Reads bits one by one.
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Reader<'_> {
-    fn bits(&mut self, count: u32) -> u64 {
-        let mut number = 0;
-        for _ in 0..count {
-            let bit = self.bytes[self.at / 8] >> (7 - self.at % 8) & 1;
-            number = number << 1 | u64::from(bit);
-            self.at += 1;
-        }
-        number
-    }
-
-    fn varint(&mut self) -> u64 {
-        let (mut number, mut shift) = (0, 0);
-        loop {
-            let byte = self.bits(8);
-            number |= (byte & 0x7F) << shift;
-            if byte < 0x80 {
-                return number;
-            }
-            shift += 7;
-        }
-    }
-
-    fn change(&mut self) -> i64 {
-        let mut ones = 0;
-        while ones < 4 && self.bits(1) == 1 {
-            ones += 1;
-        }
-        match ones {
-            0 => 0,
-            1 => self.signed(14),
-            2 => self.signed(17),
-            3 => self.signed(20),
-            _ => self.bits(64) as i64,
-        }
-    }
-
-    fn signed(&mut self, width: u32) -> i64 {
-        let number = self.bits(width) as i64;
-        if number > 1 << (width - 1) { number - (1 << width) } else { number }
-    }
-}
-
-fn unpack(data: &[u8]) -> Vec<(i64, u64)> {
-    let mut reader = Reader { bytes: data, at: 0 };
-    let count = reader.bits(16);
-    let mut samples = Vec::new();
-    let (mut time, mut difference, mut value) = (0_i64, 0_i64, 0_u64);
-    let (mut leading, mut length) = (0, 0);
-    for at in 0..count {
-        match at {
-            0 => {
-                let raw = reader.varint();
-                time = (raw >> 1) as i64 ^ -((raw & 1) as i64);
-            }
-            1 => difference = reader.varint() as i64,
-            _ => difference = difference.wrapping_add(reader.change()),
-        }
-        if at == 0 {
-            value = reader.bits(64);
-        } else {
-            time = time.wrapping_add(difference);
-            if reader.bits(1) == 1 {
-                if reader.bits(1) == 1 {
-                    leading = reader.bits(5) as u32;
-                    length = reader.bits(6) as u32;
-                    length = if length == 0 { 64 } else { length };
-                }
-                value ^= reader.bits(length) << (64 - leading - length);
-            }
-        }
-        samples.push((time, value));
-    }
-    samples
-}
 
 fn check(samples: &[(i64, f64)]) {
     let packed: Vec<Chunk> = samples.chunks(120).map(chunk).collect();
-    let unpacked: Vec<(i64, u64)> = packed.iter().flat_map(|chunk| unpack(&chunk.data)).collect();
+    let unpacked = packed.iter().flat_map(|chunk| unpacked::numbers(&chunk.data));
+    let unpacked: Vec<(i64, u64)> = unpacked.map(|(time, value)| (time, value.to_bits())).collect();
     let wanted: Vec<(i64, u64)> =
         samples.iter().map(|(time, value)| (*time, value.to_bits())).collect();
     assert_eq!(unpacked, wanted);
