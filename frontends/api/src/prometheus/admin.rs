@@ -61,14 +61,11 @@ pub(super) async fn snapshot(ask: Ask) -> Answer {
     if !ask.options.admin {
         return Ok(disabled(OFF));
     }
-    let skip_head = match ask.params.get("skip_head").map(|text| (text, params::boolean(text))) {
+    let skip_head = match ask.params.get("skip_head").map(params::boolean) {
         None => false,
-        Some((_, Some(skip_head))) => skip_head,
-        Some((text, None)) => {
-            // In the words of Go's library, which Prometheus passes on.
-            let why = format_args!(
-                "unable to parse boolean: strconv.ParseBool: parsing {text:?}: invalid syntax"
-            );
+        Some(Ok(skip_head)) => skip_head,
+        Some(Err(why)) => {
+            let why = format_args!("unable to parse boolean: {why}");
             return Err(Error::invalid_parameter("skip_head", why).into());
         }
     };

@@ -123,11 +123,12 @@ fn duration_ns(params: &Params, name: &str) -> Result<Option<i64>, Error> {
 }
 
 /// A truth, as Go's library reads it.
-pub(super) fn boolean(text: &str) -> Option<bool> {
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
     match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-        _ => None,
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+        // In the words of Go's library, which Prometheus passes on.
+        _ => Err(format!("strconv.ParseBool: parsing {text:?}: invalid syntax")),
     }
 }
 

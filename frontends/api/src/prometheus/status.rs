@@ -76,11 +76,9 @@ pub(super) async fn rules(ask: Ask) -> Answer {
     }
     metadata::selectors(&ask)?;
     if let Some(text) = ask.params.get("exclude_alerts")
-        && params::boolean(text).is_none()
+        && let Err(why) = params::boolean(text)
     {
-        let why = format_args!(
-            "error converting exclude_alerts: strconv.ParseBool: parsing {text:?}: invalid syntax"
-        );
+        let why = format_args!("error converting exclude_alerts: {why}");
         return Err(Error::invalid_parameter("exclude_alerts", why).into());
     }
     check_page(&ask.params)?;

@@ -156,7 +156,7 @@ fn write_any_value(out: &mut String, value: &AnyValue) {
 
 fn write_double(out: &mut String, value: f64) {
     if value.is_finite() {
-        let mut buffer = ryu::Buffer::new();
+        let mut buffer = zmij::Buffer::new();
         let digits = buffer.format_finite(value);
         out.push_str(digits.strip_suffix(".0").unwrap_or(digits));
     } else if value.is_nan() {

@@ -165,8 +165,8 @@ fn count(params: &Params, name: &str) -> Result<Option<usize>, Error> {
 /// A truth.
 pub(super) fn boolean(params: &Params, name: &str, default: bool) -> Result<bool, Error> {
     let Some(text) = params.get(name) else { return Ok(default) };
-    let why = || Error::invalid(format!("invalid {name} {text:?}: must be boolean"));
-    params::boolean(text).ok_or_else(why)
+    let why = |_| Error::invalid(format!("invalid {name} {text:?}: must be boolean"));
+    params::boolean(text).map_err(why)
 }
 
 #[cfg(test)]
