@@ -183,9 +183,12 @@ impl LogRows {
         while let Some(batch) = stream.next().await {
             let batch = batch?;
             self.stats.rows_read.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-            let kept = self.pipeline.run(&batch, &|id| self.streams.get(id), &self.wanted)?;
+            let of_next = memory.hold("rows");
+            let streams = |id| self.streams.get(id);
+            let kept = self.pipeline.run(&batch, &streams, &self.wanted, &of_next)?;
             if !kept.time_ns.is_empty() {
                 let mut next = turn(kept)?;
+                of_next.resize(next.bytes())?;
                 if let Some((last, held)) = turned.last_mut() {
                     held.resize(last.bytes() + next.bytes())?;
                     if T::joins(last, &mut next) {
@@ -194,9 +197,8 @@ impl LogRows {
                     }
                     held.resize(last.bytes())?;
                 }
-                let held = memory.hold("rows");
-                held.grow(next.bytes())?;
-                turned.push((next, held));
+                of_next.resize(next.bytes())?;
+                turned.push((next, of_next));
             }
         }
         Ok(turned)

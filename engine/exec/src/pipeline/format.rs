@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use memchr::memchr;
 
+use super::ROW_BYTES_MAX;
 use super::labels::RowLabels;
 use super::names::{ERROR, ERROR_DETAILS, NameId};
 use super::stages::{Pick, Piece, Row, Source};
@@ -19,9 +20,12 @@ pub(super) fn line(pieces: &[Piece], row: &mut Row<'_>) {
     row.line.rewritten = true;
 }
 
-/// Appends the rendered template to the scratch text.
+/// Appends the rendered template to the scratch text, until that is longer than a row may be.
 fn render(pieces: &[Piece], row: &mut Row<'_>) {
     for piece in pieces {
+        if row.scratch.len() > ROW_BYTES_MAX {
+            return;
+        }
         match piece {
             Piece::Text(text) => row.scratch.push_str(text),
             Piece::Label(name) => row.scratch.push_str(row.labels.get(*name).unwrap_or_default()),
@@ -39,6 +43,10 @@ pub(super) fn labels(formats: &[(NameId, Source)], row: &mut Row<'_>) {
     let mut rendered: Vec<String> = Vec::new();
     let mut taken = 0;
     for (target, source) in formats {
+        // What is renamed is copied.
+        if row.labels.bytes() > ROW_BYTES_MAX {
+            return;
+        }
         match source {
             Source::Rename(name) => {
                 if let Some(value) = row.labels.get(*name).map(str::to_owned) {
@@ -57,12 +65,16 @@ pub(super) fn labels(formats: &[(NameId, Source)], row: &mut Row<'_>) {
     }
 }
 
+/// The templates, of which those are empty that a row has no room for: it is refused anyway.
 fn render_all(formats: &[(NameId, Source)], row: &mut Row<'_>) -> Vec<String> {
-    let mut rendered = Vec::new();
+    let (mut rendered, mut bytes) = (Vec::new(), 0);
     for (_, source) in formats {
         if let Source::Template(pieces) = source {
             row.scratch.clear();
-            render(pieces, row);
+            if bytes <= ROW_BYTES_MAX {
+                render(pieces, row);
+            }
+            bytes += row.scratch.len();
             rendered.push(row.scratch.clone());
         }
     }

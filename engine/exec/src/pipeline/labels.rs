@@ -94,6 +94,12 @@ impl RowLabels {
         &self.stream
     }
 
+    /// Memory of the values that are not the stream's, in bytes, overwritten ones included.
+    pub(super) fn bytes(&self) -> usize {
+        let errors = [&self.error, &self.error_details].into_iter().flatten();
+        self.arena.len() + errors.map(String::len).sum::<usize>()
+    }
+
     /// The value of a label; `None` if it is absent.
     pub(super) fn get(&self, name: NameId) -> Option<&str> {
         match name {

@@ -40,6 +40,7 @@ use plan::node::{Scan, Unwrap};
 use plan::{Expr, Node};
 use schemas::model::{Direction, Grouping, Labels};
 
+use crate::memory::Held;
 use crate::{Error, ErrorKind};
 use names::Names;
 use predicate::LineTest;
@@ -48,6 +49,10 @@ use usage::Usage;
 
 pub(crate) use attributes::attribute_labels;
 pub(crate) use metadata::StreamLabels;
+
+/// Bytes of line and labels that stages may make of one row: templates that show each other's
+/// result double it stage by stage otherwise.
+const ROW_BYTES_MAX: usize = 16 << 20;
 
 /// The stages of a query, ready to run.
 #[derive(Debug)]
@@ -216,14 +221,18 @@ impl Pipeline {
         asked
     }
 
-    /// Runs the stages; rows of streams that `streams` does not know are left out.
+    /// Runs the stages; rows of streams that `streams` does not know are left out. What is made of
+    /// the rows is taken from `held` while it grows.
+    ///
+    /// `Limit` if there is no room for it, or if the stages make too much of one row.
     pub(crate) fn run(
         &self,
         rows: &RecordBatch,
         streams: &dyn Fn(i64) -> Option<StreamLabels>,
         wanted: &Wanted,
+        held: &Held,
     ) -> Result<PipelineBatch, Error> {
-        run::run(self, rows, streams, wanted)
+        run::run(self, rows, streams, wanted, held)
     }
 
     /// Whether every selected stream has a label of this name, so that no other label can.

@@ -14,7 +14,8 @@ use super::names::{NameId, Names};
 use super::sample::{SeriesSet, UnwrapStage, pipeline_error};
 use super::stages::{Line, Row, Stage};
 use super::usage::Usage;
-use super::{Pipeline, PipelineBatch, PipelineRows, StreamLabels, Wanted, lines};
+use super::{Pipeline, PipelineBatch, PipelineRows, ROW_BYTES_MAX, StreamLabels, Wanted, lines};
+use crate::memory::Held;
 use crate::{Error, ErrorKind};
 
 /// Finds what the records of a stream share.
@@ -36,6 +37,28 @@ struct Batch<'a> {
     labels: Option<RowLabels>,
     line: Line,
     scratch: String,
+    room: Room<'a>,
+}
+
+/// Memory that is taken in steps while something grows.
+struct Room<'a> {
+    held: &'a Held,
+    taken: usize,
+}
+
+impl Room<'_> {
+    /// Bytes that are taken at once, at least.
+    const STEP: usize = 64 << 10;
+
+    /// Makes sure that there is room for so many bytes in all.
+    fn reach(&mut self, bytes: usize) -> Result<(), Error> {
+        if let Some(missing) = bytes.checked_sub(self.taken).filter(|missing| *missing > 0) {
+            let step = missing.max(Self::STEP);
+            self.held.grow(step)?;
+            self.taken += step;
+        }
+        Ok(())
+    }
 }
 
 /// Runs the stages over a batch.
@@ -44,6 +67,7 @@ pub(super) fn run(
     rows: &RecordBatch,
     find_stream: &FindStream<'_>,
     wanted: &Wanted,
+    held: &Held,
 ) -> Result<PipelineBatch, Error> {
     let usage = Usage::new(pipeline, wanted);
     let mut names = usage.names.clone();
@@ -71,9 +95,10 @@ pub(super) fn run(
         labels: None,
         line: Line { rewritten: false, text: String::new() },
         scratch: String::new(),
+        room: Room { held, taken: 0 },
     };
     match wanted {
-        Wanted::Lines { direction, limit } => Ok(batch.lines(&alive, *direction, *limit)),
+        Wanted::Lines { direction, limit } => batch.lines(&alive, *direction, *limit),
         Wanted::Series { .. } => batch.series(&alive, wanted),
     }
 }
@@ -119,8 +144,8 @@ impl Batch<'_> {
     }
 
     /// Runs the stages over a row of the stream that was entered; whether it stays.
-    fn apply(&mut self, row: usize) -> bool {
-        let Some(labels) = &mut self.labels else { return false };
+    fn apply(&mut self, row: usize) -> Result<bool, Error> {
+        let Some(labels) = &mut self.labels else { return Ok(false) };
         labels.start();
         self.line.rewritten = false;
         let stored = Self::stored(self.body.as_ref(), row);
@@ -139,10 +164,26 @@ impl Batch<'_> {
             parsed: &self.usage.parsed,
             scratch: &mut self.scratch,
         };
-        self.stages.iter().all(|stage| stage.apply(&mut state))
+        for stage in self.stages {
+            if !stage.apply(&mut state) {
+                return Ok(false);
+            }
+            if state.bytes() > ROW_BYTES_MAX {
+                let message = format!(
+                    "the stages make over {ROW_BYTES_MAX} bytes of one line and its labels"
+                );
+                return Err(Error::new(ErrorKind::Limit, message));
+            }
+        }
+        Ok(true)
     }
 
-    fn lines(&mut self, alive: &[bool], direction: Direction, limit: usize) -> PipelineBatch {
+    fn lines(
+        &mut self,
+        alive: &[bool],
+        direction: Direction,
+        limit: usize,
+    ) -> Result<PipelineBatch, Error> {
         // In the direction asked for, so that rows beyond the limit cost nothing.
         let mut order: Vec<usize> = (0..alive.len()).filter(|row| alive[*row]).collect();
         match direction {
@@ -152,15 +193,19 @@ impl Batch<'_> {
             }
         }
         let mut kept: Vec<(usize, String, [Labels; 3])> = Vec::new();
+        let mut bytes = 0;
         for row in order {
             if kept.len() >= limit {
                 break;
             }
             if self.enter_stream(row)
-                && self.apply(row)
+                && self.apply(row)?
                 && let Some(labels) = &self.labels
             {
                 let line = self.line.get(Self::stored(self.body.as_ref(), row)).to_owned();
+                // The line is copied once more below.
+                bytes += 2 * line.len() + labels.bytes();
+                self.room.reach(bytes)?;
                 kept.push((row, line, categories(labels, &self.names)));
             }
         }
@@ -173,7 +218,8 @@ impl Batch<'_> {
             metadata.push(of_metadata);
             parsed.push(of_parsed);
         }
-        PipelineBatch { time_ns, rows: PipelineRows::Lines { line, stream, metadata, parsed } }
+        let rows = PipelineRows::Lines { line, stream, metadata, parsed };
+        Ok(PipelineBatch { time_ns, rows })
     }
 
     fn series(&mut self, alive: &[bool], wanted: &Wanted) -> Result<PipelineBatch, Error> {
@@ -198,7 +244,7 @@ impl Batch<'_> {
             let id = self.stream_id.value(row);
             let same = of_stream.filter(|(stream, _)| *stream == id).map(|(_, series)| series);
             let looked_at = !passive || same.is_none();
-            if looked_at && !self.apply(row) {
+            if looked_at && !self.apply(row)? {
                 continue;
             }
             let Some(labels) = &mut self.labels else { continue };
@@ -220,6 +266,7 @@ impl Batch<'_> {
                 Some(series) => series,
                 None => set.series(labels, &self.names),
             };
+            self.room.reach(set.bytes())?;
             if same.is_none() && !relabels && set.is_of_stream(&labels.stream().names) {
                 of_stream = Some((id, ordinal));
             }

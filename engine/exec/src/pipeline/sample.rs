@@ -67,6 +67,8 @@ pub(super) struct SeriesSet {
     left_out: Option<NameId>,
     ids: HashMap<Vec<u8>, u32, ahash::RandomState>,
     labels: Vec<Labels>,
+    /// Memory of all label sets and what identifies them, about.
+    bytes: usize,
     /// Reused: the labels of a row, then the bytes that identify them.
     row: Vec<(NameId, usize, usize)>,
     values: String,
@@ -92,6 +94,7 @@ impl SeriesSet {
             left_out: unwrap.map(|unwrap| unwrap.label),
             ids: HashMap::default(),
             labels: Vec::new(),
+            bytes: 0,
             row: Vec::new(),
             values: String::new(),
             key: Vec::new(),
@@ -150,7 +153,13 @@ impl SeriesSet {
         };
         self.labels.push(Labels::with_empty_values(self.row.iter().map(label).collect()));
         self.ids.insert(self.key.clone(), series);
+        self.bytes += self.row.len() * size_of::<Label>() + self.values.len() + self.key.len();
         series
+    }
+
+    /// Memory of the label sets and of what identifies them, about, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The label sets by number.

@@ -87,6 +87,13 @@ pub(super) struct Row<'a> {
     pub(super) scratch: &'a mut String,
 }
 
+impl Row<'_> {
+    /// Bytes that the stages have made of the row.
+    pub(super) fn bytes(&self) -> usize {
+        self.labels.bytes() + if self.line.rewritten { self.line.text.len() } else { 0 }
+    }
+}
+
 impl Stage {
     /// Whether the row stays.
     pub(super) fn apply(&self, row: &mut Row<'_>) -> bool {

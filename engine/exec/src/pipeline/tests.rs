@@ -22,6 +22,8 @@ use schemas::tables::{Table, columns};
 use storage::StreamInfo;
 
 use super::{Pipeline, PipelineRows, StreamLabels, Wanted};
+use crate::memory::Held;
+use crate::{ErrorKind, QueryMemory};
 
 /// A log record of a test.
 #[derive(Clone, Debug, Default)]
@@ -129,6 +131,10 @@ fn template(parts: Vec<TemplatePart>) -> Template {
     Template { parts }
 }
 
+fn held() -> Held {
+    QueryMemory::default().hold("rows")
+}
+
 /// A pipeline with the columns it asks for, and nothing else, of records of one stream.
 fn run(node: Node, records: &[Record], stream: &[(&str, &str)], wanted: &Wanted) -> Outcome {
     let (pipeline, _) = Pipeline::compile(node).expect("the chain is one of log rows");
@@ -143,7 +149,7 @@ fn run(node: Node, records: &[Record], stream: &[(&str, &str)], wanted: &Wanted)
     };
     let stream = StreamLabels::new(labels(stream), Arc::new(info));
     let found = |id| (id == 7).then(|| stream.clone());
-    match pipeline.run(&rows, &found, wanted) {
+    match pipeline.run(&rows, &found, wanted, &held()) {
         Ok(batch) => Outcome { rows: Ok(batch.rows), needed },
         Err(error) => Outcome { rows: Err(error.to_string()), needed },
     }
@@ -464,7 +470,7 @@ fn parsers_of_text() {
 fn unknown_streams_are_left_out() {
     let (pipeline, _) = Pipeline::compile(scan()).expect("compiles");
     let rows = batch(&[record("x")]);
-    let answer = pipeline.run(&rows, &|_| None, &by(&[])).expect("runs");
+    let answer = pipeline.run(&rows, &|_| None, &by(&[]), &held()).expect("runs");
     assert!(answer.time_ns.is_empty());
 }
 
@@ -492,4 +498,53 @@ fn line_patterns_and_addresses() {
     assert!(keeps(local(), "from 10.1.2.3: hello") && keeps(local(), "x=10.1.2.3:8080,"));
     assert!(!keeps(local(), "from 11.1.2.3") && !keeps(local(), "10.1.2"));
     assert!(keeps(address("::1", "::1"), "from ::1 to") && !keeps(local(), "::1"));
+}
+
+#[test]
+fn what_templates_make_of_a_row_is_bounded() {
+    let label = |name: &str| TemplatePart::Label(name.to_owned());
+    let twice = |part: TemplatePart| template(vec![part.clone(), part]);
+    let set = |parts| LabelFormat::Labels(vec![("a".to_owned(), LabelSource::Template(parts))]);
+    let chain = |stages: usize, stage: &dyn Fn() -> LabelFormat| {
+        let begun = format(scan(), set(template(vec![TemplatePart::Line])));
+        (0..stages).fold(begun, |node, _| format(node, stage()))
+    };
+    let grown = |stages, stage: &dyn Fn() -> LabelFormat| {
+        let lines = run(chain(stages, stage), &[record("0123456789")], APP, &lines_wanted()).rows;
+        let samples = run(chain(stages, stage), &[record("0123456789")], APP, &all_labels()).rows;
+        [lines.map(|_| ()), samples.map(|_| ())]
+    };
+    let refused = || Err("the stages make over 16777216 bytes of one line and its labels".into());
+    let line = || LabelFormat::Line(twice(TemplatePart::Line));
+    assert_eq!(grown(10, &line), [Ok(()), Ok(())]);
+    assert_eq!(grown(60, &line), [refused(), refused()]);
+    let labels = || set(twice(label("a")));
+    assert_eq!(grown(10, &labels), [Ok(()), Ok(())]);
+    assert_eq!(grown(60, &labels), [refused(), refused()]);
+    let there_and_back = || {
+        let rename = |to: &str, from: &str| (to.to_owned(), LabelSource::Rename(from.to_owned()));
+        LabelFormat::Labels((0..2_000).flat_map(|_| [rename("b", "a"), rename("a", "b")]).collect())
+    };
+    assert_eq!(grown(1, &there_and_back), [Ok(()), Ok(())]);
+    assert_eq!(grown(1_000, &there_and_back), [refused(), refused()]);
+}
+
+#[test]
+fn what_is_made_of_a_batch_is_taken_from_the_querys_memory() {
+    let long = "x".repeat(100_000);
+    let records: Vec<Record> = (0..40).map(|_| record(&long)).collect();
+    let rows = batch(&records);
+    let stream = StreamLabels::new(labels(APP), Arc::default());
+    let found = |_| Some(stream.clone());
+    let formatted =
+        format(scan(), LabelFormat::Line(template(vec![TemplatePart::Line, TemplatePart::Line])));
+    let (pipeline, _) = Pipeline::compile(formatted).expect("compiles");
+    let budget = storage::Budget::new(256 << 20);
+    let memory = QueryMemory::within(&budget, 4 << 20);
+    let error = pipeline.run(&rows, &found, &lines_wanted(), &memory.hold("rows")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+    let memory = QueryMemory::within(&budget, 32 << 20);
+    let held = memory.hold("rows");
+    pipeline.run(&rows, &found, &lines_wanted(), &held).expect("there is room");
+    assert!((16_000_000..16_200_000).contains(&held.bytes()), "{}", held.bytes());
 }
