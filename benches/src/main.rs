@@ -84,7 +84,12 @@ enum Command {
         #[command(flatten)]
         args: promql::PromqlArgs,
     },
-    /// Everything of the above but replay, catalog and promql.
+    /// Names, labels and counts of a million series, beside Prometheus and VictoriaMetrics.
+    Metadata {
+        #[command(flatten)]
+        args: promql::metadata::MetadataArgs,
+    },
+    /// Everything of the above but replay, catalog, promql and metadata.
     All {
         #[command(flatten)]
         load: LoadArgs,
@@ -139,6 +144,7 @@ async fn main() -> io::Result<()> {
         Command::Soak { args } => soak::run(&mut out, &args).await,
         Command::Catalog { args } => catalog::run(&mut out, &args).await,
         Command::Promql { args } => promql::run(&mut out, &args).await,
+        Command::Metadata { args } => promql::metadata::run(&mut out, &args).await,
         Command::All { load, runs } => {
             for signal in Signal::ALL {
                 ingest::run(&mut out, signal, &load).await?;

@@ -15,6 +15,7 @@
 mod cases;
 mod compare;
 mod data;
+pub(crate) mod metadata;
 mod systems;
 mod table;
 mod write;
