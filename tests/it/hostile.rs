@@ -133,10 +133,9 @@ async fn long_and_deep_texts_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn queries_of_too_much_meet_their_limit() {
     let mut program = Program::start(&SETTINGS).await;
-    // One sample each, more series than a query may have; and some of another name, fewer than
-    // half: what an operator renames counts once more.
+    // One sample each, more series than a selector may select, and some fewer of another name.
     let many: Vec<String> = (0..5_000).map(|at| format!("many{{n=\"{at}\"}} {at}")).collect();
-    let few: Vec<String> = (0..400).map(|at| format!("few{{n=\"{at}\"}} {at}.5+1x100")).collect();
+    let few: Vec<String> = (0..900).map(|at| format!("few{{n=\"{at}\"}} {at}.5+1x100")).collect();
     for lines in [many, few] {
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         let answer = write(&program, request(0, 10_000, &lines)).await;
@@ -175,12 +174,14 @@ async fn queries_of_too_much_meet_their_limit() {
     }
     // What is under the limits is answered, however odd its numbers are.
     for (query, series) in [
-        ("topk(1e18, few)", 400),
+        ("topk(1e18, few)", 900),
         ("bottomk(-1e18, few)", 0),
-        ("limitk(1e18, few)", 400),
+        ("limitk(1e18, few)", 900),
         ("quantile(1e300, few)", 1),
+        // Their own label sets and those without names are more than a selector may select.
         ("count_values(\"v\", few > bool 300)", 2),
-        ("clamp(few, -1e308, 1e308) ^ 1e308", 400),
+        ("count by (__name__, n) (few) + on (n) group_right () few * 2", 900),
+        ("clamp(few, -1e308, 1e308) ^ 1e308", 900),
     ] {
         let (status, answer) = ask(&program, query, false).await;
         assert_eq!(status, StatusCode::OK, "{query}: {answer:.300}");

@@ -42,9 +42,16 @@ impl Identity {
 pub(crate) struct Roster {
     inner: Mutex<Inner>,
     naming: Naming,
-    series_max: usize,
+    sets_max: usize,
     held: Held,
 }
+
+/// Label sets that a query may have for each series that a selector may select: what operators
+/// rename or make anew counts, too.
+const SETS_A_SERIES: usize = 4;
+
+/// Label sets that can be numbered.
+const SETS_MAX: usize = UNKNOWN as usize;
 
 /// Memory of a label set beside its labels: its places in the list and in the map.
 const SET_BYTES: usize = 64;
@@ -62,10 +69,11 @@ struct Inner {
 }
 
 impl Roster {
-    /// An empty roster that refuses more than `series_max` label sets; their memory is taken from
-    /// `held`.
+    /// An empty roster that refuses more than four label sets for each of `series_max` series; their
+    /// memory is taken from `held`.
     pub(crate) fn new(naming: Naming, series_max: usize, held: Held) -> Arc<Self> {
-        Arc::new(Self { inner: Mutex::default(), naming, series_max, held })
+        let sets_max = series_max.saturating_mul(SETS_A_SERIES).min(SETS_MAX);
+        Arc::new(Self { inner: Mutex::default(), naming, sets_max, held })
     }
 
     /// When series lose the name of a metric that they are no longer.
@@ -90,14 +98,15 @@ impl Roster {
             return Ok(*ordinal);
         }
         let ordinal = inner.identities.len();
-        if ordinal >= self.series_max {
-            return Err(Error::new(
-                ErrorKind::Limit,
-                format!("the query has over {} series, the limit of series_max", self.series_max),
-            ));
+        if ordinal >= self.sets_max {
+            let message = format!(
+                "the query makes over {} series, {SETS_A_SERIES} times series_max",
+                self.sets_max
+            );
+            return Err(Error::new(ErrorKind::Limit, message));
         }
         self.held.grow(SET_BYTES + labels.len() * size_of::<Label>())?;
-        let ordinal = u32::try_from(ordinal).expect("series_max is far below 2^32");
+        let ordinal = u32::try_from(ordinal).expect("there are fewer than 2^32");
         inner.identities.push(Identity { labels: labels.clone(), sheds_name });
         let known = if sheds_name { &mut inner.shedding } else { &mut inner.ordinals };
         known.insert(labels.clone(), ordinal);
@@ -146,9 +155,9 @@ pub(crate) fn without_name(labels: &Labels) -> Labels {
     labels.filter(|label| !NAMING.contains(&label.name.as_ref()))
 }
 
-/// The identity that a series has in the answer.
-pub(crate) fn shown(identity: Identity) -> Identity {
-    Identity::plain(identity.shown())
+/// The identity that a series has in the answer, as a map's function.
+pub(crate) fn shown(identity: Identity) -> Result<Identity, Error> {
+    Ok(Identity::plain(identity.shown()))
 }
 
 /// Maps ordinals to ordinals by a function of identities, computed once per ordinal.
@@ -160,25 +169,7 @@ pub(crate) struct OrdinalMap<F> {
 
 const UNKNOWN: u32 = u32::MAX;
 
-/// What a map makes of an identity.
-pub(crate) trait Mapped {
-    /// The identity, or why there is none.
-    fn mapped(self) -> Result<Identity, Error>;
-}
-
-impl Mapped for Identity {
-    fn mapped(self) -> Result<Identity, Error> {
-        Ok(self)
-    }
-}
-
-impl Mapped for Result<Identity, Error> {
-    fn mapped(self) -> Result<Identity, Error> {
-        self
-    }
-}
-
-impl<M: Mapped, F: FnMut(Identity) -> M> OrdinalMap<F> {
+impl<F: FnMut(Identity) -> Result<Identity, Error>> OrdinalMap<F> {
     /// A map that applies `function` to the identity of each ordinal it is asked for.
     pub(crate) fn new(roster: Arc<Roster>, function: F) -> Self {
         Self { roster, known: Vec::new(), function }
@@ -191,7 +182,7 @@ impl<M: Mapped, F: FnMut(Identity) -> M> OrdinalMap<F> {
             self.known.resize(at + 1, UNKNOWN);
         }
         if self.known[at] == UNKNOWN {
-            let mapped = (self.function)(self.roster.identity(ordinal)).mapped()?;
+            let mapped = (self.function)(self.roster.identity(ordinal))?;
             self.known[at] = self.roster.ordinal_of(&mapped)?;
         }
         Ok(self.known[at])

@@ -64,7 +64,7 @@ pub use deletes::{
     Deletes, Replaced, RowCondition, RowField, RowSelector,
 };
 pub use error::{Error, ErrorKind};
-pub use index::{Cardinality, LabelIndex, SeriesEntry, SeriesInfo, StreamInfo};
+pub use index::{Cardinality, GroupedSeries, LabelIndex, SeriesEntry, SeriesInfo, StreamInfo};
 pub use keepers::Keeper;
 pub use live::Segments;
 pub use objects::{

@@ -7,6 +7,7 @@ use plan::Node;
 use plan::node::{Call, Function};
 use schemas::model::{Label, Labels, StepGrid, compile_anchored};
 
+use super::selection::Called;
 use super::series::{sample, series};
 use super::{Context, impossible};
 use crate::annotations::Remarks;
@@ -25,7 +26,7 @@ pub(super) fn call(
     if let (Function::Timestamp, [Node::Sample(selector)]) =
         (&node.function, node.arguments.as_slice())
     {
-        return sample(selector, Kernel::NewestTime, false, ctx);
+        return sample(selector, Kernel::NewestTime, Called::each(false), ctx);
     }
     if let (Function::Info { names, labels }, [_, Node::Sample(selector)]) =
         (&node.function, node.arguments.as_slice())
@@ -36,7 +37,7 @@ pub(super) fn call(
             added: labels.iter().map(|matcher| matcher.label.clone()).collect(),
             keeps_lone: labels_ready.iter().all(|matcher| matcher.matches("")),
         });
-        let info = sample(selector, Kernel::InfoTime, true, ctx)?;
+        let info = sample(selector, Kernel::InfoTime, Called::each(true), ctx)?;
         let mut arguments = node.arguments;
         let inputs = vec![series(arguments.swap_remove(0), grid, ctx)?, info];
         return Ok(Arc::new(InfoExec::new(inputs, matchers, grid.steps, Arc::clone(&ctx.roster))));

@@ -1,31 +1,26 @@
 //! Leaves of metric queries: series are resolved against the index, then samples are scanned.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, BooleanArray, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
-use arrow::datatypes::Int64Type;
-use arrow::record_batch::RecordBatch;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::physical_plan::ExecutionPlan;
 use plan::Position;
 use plan::node::Scan;
-use schemas::model::{METRIC_NAME, NANOS_PER_MILLI, NANOS_PER_SECOND, StepGrid, TimeRange};
+use schemas::model::{NANOS_PER_MILLI, NANOS_PER_SECOND, StepGrid, TimeRange};
 use schemas::tables::{Table, columns};
-use storage::SeriesEntry;
 
+use super::buffered::{Wanted, buffered};
+use super::selection::{Called, Selection, select};
 use super::{Context, from_datafusion};
+use crate::Error;
 use crate::annotations::Remarks;
 use crate::functions::window::Windows;
 use crate::memory::Held;
 use crate::operators::{
     HISTOGRAM_COLUMNS, Kernel, Leaf, Selected, SeriesWindowExec, WindowRemarks,
 };
-use crate::roster::Identity;
-use crate::table::{Attributes, ScanRequest, filter_batches, scan};
-use crate::{Error, ErrorKind};
+use crate::table::{Attributes, ScanRequest, scan};
 
 /// How far before a range histograms are read: whether the first one within it continues its
 /// counter is told by the one before.
@@ -39,9 +34,6 @@ const LISTED_IDS_MAX: usize = 256;
 const PROJECTION: [usize; 6] = [0, 1, 2, 3, 4, 5];
 /// Position of `start_time_ms` there.
 const START_POSITION: usize = 6;
-
-/// The temporality of series whose samples each hold only what is new since the one before.
-const DELTA: &str = "delta";
 
 /// Where the windows of a metric leaf lie, in milliseconds.
 pub(crate) fn windows(
@@ -65,40 +57,20 @@ pub(crate) fn windows(
 
 /// The tiles of the series that a scan selects; the scalars beside the kernel are the parameters
 /// of its function if these change from step to step.
-pub(crate) fn leaf(
+pub(super) fn leaf(
     scan: &Scan,
     (kernel, parameters): (Kernel, Vec<Arc<dyn ExecutionPlan>>),
     windows: Windows,
-    keep_name: bool,
+    called: Called<'_>,
     position: Option<Position>,
     ctx: &Context,
 ) -> Result<Arc<dyn ExecutionPlan>, Error> {
-    let selector = &scan.selector;
-    let matchers = super::compile(&selector.matchers)?;
-    let (entries, held) = ctx.resolve(&ctx.snapshot.series, &matchers, &selector.range)?;
-    let mut selected = Vec::with_capacity(entries.len());
-    let mut metrics: Vec<(i64, String)> = Vec::new();
-    let is_delta = |entry: &SeriesEntry| entry.info.temporality == DELTA;
-    let deltas: Vec<bool> = match entries.iter().any(is_delta) {
-        true => entries.iter().map(is_delta).collect(),
-        false => Vec::new(),
-    };
-    for entry in &entries {
-        let mut identity = Identity::plain(entry.labels.clone());
-        if !keep_name {
-            identity = ctx.roster.renamed(identity);
-        }
-        let ordinal = ctx.roster.ordinal_of(&identity)?;
-        selected.push(Selected { key: (entry.metric_id, entry.id), ordinal });
-        if position.is_some() && metrics.last().is_none_or(|last| last.0 != entry.metric_id) {
-            metrics.push((entry.metric_id, entry.labels.value(METRIC_NAME).to_owned()));
-        }
-    }
-    let remarks = WindowRemarks::new(Remarks::new(&ctx.annotations, position), metrics);
-    drop((entries, held));
+    let selection = select(scan, called, position.is_some(), ctx)?;
     let held = ctx.memory.hold("samples");
-    held.grow(selected.len() * size_of::<Selected>() + deltas.len())?;
-    let range = selector.range;
+    held.grow(selection.bytes())?;
+    let Selection { selected, deltas, metrics } = selection;
+    let remarks = WindowRemarks::new(Remarks::new(&ctx.annotations, position), metrics);
+    let range = scan.selector.range;
     let table = Table::MetricSamples;
     let starts = matches!(kernel, Kernel::Started(_));
     let projection = number_projection(starts);
@@ -111,7 +83,8 @@ pub(crate) fn leaf(
         Some(_) => Vec::new(),
         None => segments(table, &projection, &selected, range, ctx)?,
     };
-    numbers.extend(memtable(table, &projection, &selected, range, ctx, &held)?);
+    let wanted = (range, Wanted::by(&kernel, &windows));
+    numbers.extend(memtable(table, &projection, &selected, wanted, ctx, &held)?);
     let histograms = histograms(&selected, earlier(range, HINT_REACH_NS), starts, ctx, &held)?;
     let leaf = Leaf {
         cached,
@@ -147,7 +120,7 @@ pub(crate) fn inputs(
 ) -> Result<SampleInputs, Error> {
     let table = Table::MetricSamples;
     let mut numbers = segments(table, &PROJECTION, selected, range, ctx)?;
-    numbers.extend(memtable(table, &PROJECTION, selected, range, ctx, held)?);
+    numbers.extend(memtable(table, &PROJECTION, selected, (range, Wanted::All), ctx, held)?);
     let histograms = histograms(selected, earlier(range, HINT_REACH_NS), false, ctx, held)?;
     Ok(SampleInputs { numbers, histograms })
 }
@@ -172,7 +145,7 @@ fn histograms(
     }
     let projection = histogram_projection(starts)?;
     let mut inputs = segments(table, &projection, selected, range, ctx)?;
-    inputs.extend(memtable(table, &projection, selected, range, ctx, held)?);
+    inputs.extend(memtable(table, &projection, selected, (range, Wanted::All), ctx, held)?);
     Ok(inputs)
 }
 
@@ -226,12 +199,12 @@ fn memtable(
     table: Table,
     projection: &[usize],
     selected: &[Selected],
-    range: TimeRange,
+    wanted: (TimeRange, Wanted),
     ctx: &Context,
     held: &Held,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>, Error> {
     let batches = &ctx.snapshot.table(table).batches;
-    let batch = buffered(batches, projection, selected, range, held).map_err(from_datafusion)?;
+    let batch = buffered(batches, projection, selected, wanted, held)?;
     let Some(batch) = batch else { return Ok(None) };
     let schema = batch.schema();
     let memory = MemorySourceConfig::try_new_exec(&[vec![batch]], schema, None);
@@ -273,49 +246,4 @@ pub(crate) fn range_ms(range: &TimeRange) -> (i64, i64) {
     let start = range.start_ns.saturating_add(NANOS_PER_MILLI - 1).div_euclid(NANOS_PER_MILLI);
     let end = range.end_ns.saturating_sub(1).div_euclid(NANOS_PER_MILLI);
     (start, end)
-}
-
-/// The memtable's samples of the selected series, sorted as a segment is; of two samples of one
-/// time the one that arrived later stands behind.
-fn buffered(
-    batches: &[RecordBatch],
-    projection: &[usize],
-    selected: &[Selected],
-    range: TimeRange,
-    held: &Held,
-) -> datafusion::error::Result<Option<RecordBatch>> {
-    if selected.is_empty() || batches.is_empty() {
-        return Ok(None);
-    }
-    let wanted: HashSet<i64, ahash::RandomState> =
-        selected.iter().map(|series| series.key.1).collect();
-    let (start_ms, end_ms) = range_ms(&range);
-    let kept = filter_batches(batches, projection, |batch| {
-        let series = batch.column(1).as_primitive::<Int64Type>().values();
-        let times = batch.column(2).as_primitive::<Int64Type>().values();
-        let keep = |(series, time): (&i64, &i64)| {
-            start_ms <= *time && *time <= end_ms && wanted.contains(series)
-        };
-        BooleanArray::from_iter(series.iter().zip(times.iter()).map(|row| Some(keep(row))))
-    })?;
-    let Some(first) = kept.first() else { return Ok(None) };
-    // The rows kept, the same together, their order, and the same sorted, which stays.
-    let bytes: usize = kept.iter().map(RecordBatch::get_array_memory_size).sum();
-    let before = held.bytes();
-    held.grow(bytes * 4)?;
-    let batch = concat_batches(&first.schema(), &kept)?;
-    let metric = batch.column(0).as_primitive::<Int64Type>().values();
-    let series = batch.column(1).as_primitive::<Int64Type>().values();
-    let time = batch.column(2).as_primitive::<Int64Type>().values();
-    let rows = u32::try_from(batch.num_rows()).map_err(|_| {
-        Error::new(ErrorKind::Limit, "a memtable of over 2^32 rows cannot be sorted")
-    })?;
-    let mut order: Vec<u32> = (0..rows).collect();
-    order.sort_by_key(|row| {
-        let row = *row as usize;
-        (metric[row], series[row], time[row])
-    });
-    let sorted = take_record_batch(&batch, &UInt32Array::from(order))?;
-    held.resize(before + sorted.get_array_memory_size())?;
-    Ok(Some(sorted))
 }

@@ -11,6 +11,7 @@
 //! child is in that plan. The context is read only. Our operators are physical: the label half of
 //! a query is decided here, and DataFusion's logical optimizer has nothing to add to the rest.
 
+mod buffered;
 mod cached;
 mod call;
 mod conditions;
@@ -19,6 +20,7 @@ mod matcher;
 mod metrics;
 mod names;
 mod rows;
+mod selection;
 mod series;
 mod traces;
 
@@ -87,16 +89,22 @@ impl Context {
     ) -> Result<(Vec<SeriesEntry>, Held), Error> {
         let held = self.memory.hold("series");
         let entries = index.resolve_up_to(limit, matchers, range, |count| {
-            if count > self.limits.series_max {
-                let message = format!(
-                    "a selector matches {count} series, over the limit of {} (series_max)",
-                    self.limits.series_max
-                );
-                return Err(Error::new(ErrorKind::Limit, message));
-            }
+            self.admit_series(count)?;
             held.grow(count * (SeriesEntry::BYTES + LABELS_EXPECTED * SeriesEntry::LABEL_BYTES))
         })?;
         Ok((entries, held))
+    }
+
+    /// Refuses a selector that matches too many series.
+    pub(crate) fn admit_series(&self, count: usize) -> Result<(), Error> {
+        if count > self.limits.series_max {
+            let message = format!(
+                "a selector matches {count} series, over the limit of {} (series_max)",
+                self.limits.series_max
+            );
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        Ok(())
     }
 }
 

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use datafusion::physical_plan::ExecutionPlan;
-use plan::node::{Aggregate, AggregatePlaces, Binary, Edges, Sample, Window, WindowFunction};
+use plan::node::{
+    Aggregate, AggregateOp, AggregatePlaces, Binary, Edges, Sample, Window, WindowFunction,
+};
 use plan::{Node, Position, Shape};
-use schemas::model::{NANOS_PER_MILLI, Signal, StepGrid};
+use schemas::model::{Grouping, NANOS_PER_MILLI, Signal, StepGrid};
 
 use super::metrics::{leaf, windows};
+use super::selection::Called;
 use super::{Context, call, impossible};
 use crate::annotations::Remarks;
 use crate::functions::window::Reach;
@@ -27,6 +30,16 @@ pub(crate) fn series(
     grid: &StepGrid,
     ctx: &Context,
 ) -> Result<Arc<dyn ExecutionPlan>, Error> {
+    grouped(node, grid, None, ctx)
+}
+
+/// The same; of an input that is only put into groups the labels of its groups are enough.
+fn grouped(
+    node: Node,
+    grid: &StepGrid,
+    grouping: Option<&Grouping>,
+    ctx: &Context,
+) -> Result<Arc<dyn ExecutionPlan>, Error> {
     if grid.steps > ctx.limits.steps_max {
         let message = format!(
             "the query has {} steps, over the limit of {} (steps_max)",
@@ -37,9 +50,9 @@ pub(crate) fn series(
     match node {
         Node::Sample(node) => {
             let kernel = if node.smoothed { Kernel::Smoothed } else { Kernel::Newest };
-            sample(&node, kernel, true, ctx)
+            sample(&node, kernel, Called { keep_name: true, grouping }, ctx)
         }
-        Node::Window(node) => window(node, ctx),
+        Node::Window(node) => window(node, grouping, ctx),
         Node::Aggregate(node) => aggregate(node, grid, ctx),
         // Chains of operations are plans as deep as they are long.
         Node::Binary(node) => {
@@ -58,22 +71,26 @@ pub(crate) fn series(
 pub(super) fn sample(
     node: &Sample,
     kernel: Kernel,
-    keep_name: bool,
+    called: Called<'_>,
     ctx: &Context,
 ) -> Result<Arc<dyn ExecutionPlan>, Error> {
     let Node::Scan(scan) = node.input.as_ref() else {
         return Err(impossible("a sample of something else than a scan"));
     };
     let windows = windows(&node.grid, node.lookback_ns, node.offset_ns, node.at_ns);
-    leaf(scan, (kernel, Vec::new()), windows, keep_name, node.position, ctx)
+    leaf(scan, (kernel, Vec::new()), windows, called, node.position, ctx)
 }
 
-fn window(mut node: Window, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> {
+fn window(
+    mut node: Window,
+    grouping: Option<&Grouping>,
+    ctx: &Context,
+) -> Result<Arc<dyn ExecutionPlan>, Error> {
     let grid = node.grid;
     if let WindowFunction::Absent(labels) = &node.function {
         let labels = call::labels(labels);
         let present = Window { function: WindowFunction::Present, ..node };
-        let input = window(present, ctx)?;
+        let input = window(present, None, ctx)?;
         return Ok(call::absent(input, labels, grid, ctx));
     }
     let mut parameters = Vec::with_capacity(node.parameters.len());
@@ -88,7 +105,8 @@ fn window(mut node: Window, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Err
             let windows = windows(&grid, node.range_ns, node.offset_ns, node.at_ns);
             let kernel = kernel(node.function, node.edges, node.start_times);
             let kernel = (kernel, parameters);
-            leaf(scan, kernel, windows, node.keep_name, node.position, ctx)
+            let called = Called { keep_name: node.keep_name, grouping };
+            leaf(scan, kernel, windows, called, node.position, ctx)
         }
         Shape::Rows(Signal::Logs) => super::logs::window(node, ctx),
         Shape::Vector | Shape::Scalar => {
@@ -129,7 +147,8 @@ fn aggregate(
     grid: &StepGrid,
     ctx: &Context,
 ) -> Result<Arc<dyn ExecutionPlan>, Error> {
-    let mut inputs = vec![series(*node.input, grid, ctx)?];
+    let grouping = Some(&node.grouping).filter(|_| forgets_series(&node.op));
+    let mut inputs = vec![grouped(*node.input, grid, grouping, ctx)?];
     if let Some(parameter) = node.parameter {
         inputs.push(series(*parameter, grid, ctx)?);
     }
@@ -144,6 +163,16 @@ fn aggregate(
     let aggregation = Aggregation { op: node.op, grouping: node.grouping, remarks };
     let roster = Arc::clone(&ctx.roster);
     Ok(Arc::new(AggregateExec::new(inputs, aggregation, grid.steps, roster)))
+}
+
+/// Whether it is of no matter which series of a group a value is of.
+fn forgets_series(op: &AggregateOp) -> bool {
+    use AggregateOp as A;
+    match op {
+        A::Sum | A::Avg | A::Min | A::Max | A::Count | A::Group | A::Stddev | A::Stdvar => true,
+        A::Quantile | A::CountValues(_) => true,
+        A::TopK | A::BottomK | A::LimitK | A::LimitRatio => false,
+    }
 }
 
 fn binary(node: Binary, grid: &StepGrid, ctx: &Context) -> Result<Arc<dyn ExecutionPlan>, Error> {

@@ -240,8 +240,11 @@ fn least(left: f64, right: f64) -> f64 {
 }
 
 /// What a result is called: as before, or as something that is no longer its metric.
-pub(super) fn name_rule(roster: Arc<Roster>, keep_name: bool) -> impl FnMut(Identity) -> Identity {
-    move |identity| if keep_name { identity } else { roster.renamed(identity) }
+pub(super) fn name_rule(
+    roster: Arc<Roster>,
+    keep_name: bool,
+) -> impl FnMut(Identity) -> std::result::Result<Identity, Error> {
+    move |identity| Ok(if keep_name { identity } else { roster.renamed(identity) })
 }
 
 fn label_rule(

@@ -99,7 +99,7 @@ impl InfoExec {
     fn enrich(&self, base: &Rows, info: &Rows) -> Result<Vec<Row>, Error> {
         let identity = Grouping::By(IDENTIFYING.map(str::to_owned).to_vec());
         let mut identities = OrdinalMap::new(Arc::clone(&self.roster), |series: Identity| {
-            Identity::plain(identity.group_of(&series.labels))
+            Ok(Identity::plain(identity.group_of(&series.labels)))
         });
         let mut infos: HashMap<u32, Vec<Info<'_>>, ahash::RandomState> = HashMap::default();
         for row in info.iter() {

@@ -9,12 +9,10 @@
 
 mod attributes;
 mod mask;
-mod memtable;
 pub(crate) mod provider;
 mod pruning;
 mod reader;
 mod scan;
 
 pub(crate) use attributes::{Attributes, Condition, Key};
-pub(crate) use memtable::filter_batches;
 pub(crate) use scan::{LAKE_URL, ScanRequest, scan, union};

@@ -18,10 +18,12 @@ use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::utils::conjunction;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::union::UnionExec;
 use schemas::model::TimeRange;
 use schemas::tables::{Table, TableLayout};
@@ -203,7 +205,7 @@ fn buffered(
         Some(filter) => {
             let filter = FilterExec::try_new(physical(filter, &schema)?, memory)?;
             let wanted: Vec<usize> = (0..request.projection.len()).collect();
-            super::memtable::project(Arc::new(filter), &wanted)
+            project(Arc::new(filter), &wanted)
         }
     }
 }
@@ -213,4 +215,18 @@ fn physical(filter: &Expr, schema: &SchemaRef) -> datafusion::error::Result<Arc<
     let names = DFSchema::try_from(Arc::clone(schema))?;
     let context = PhysicalPlanningContext::default();
     create_physical_expr(filter, &names, &ExecutionProps::new(), &context)
+}
+
+/// The chosen columns of a plan, in the order chosen.
+fn project(
+    input: Arc<dyn ExecutionPlan>,
+    projection: &[usize],
+) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+    let schema = input.schema();
+    let columns = projection.iter().map(|at| {
+        let name = schema.field(*at).name().clone();
+        (Arc::new(Column::new(&name, *at)) as _, name)
+    });
+    let columns: Vec<(Arc<dyn PhysicalExpr>, String)> = columns.collect();
+    Ok(Arc::new(ProjectionExec::try_new(columns, input)?))
 }

@@ -91,6 +91,22 @@ impl Entries {
         (self.ordinal(id) == Some(ordinal)).then_some(id)
     }
 
+    /// `(metric_id, id)` of an entry.
+    pub(super) fn key(&self, ordinal: u32) -> (i64, i64) {
+        let entry = &self.entries[ordinal];
+        (entry.metric_id, entry.id)
+    }
+
+    /// The labels of an entry, in order of their names.
+    pub(super) fn pairs(&self, ordinal: u32) -> &[u32] {
+        &self.entries[ordinal].pairs
+    }
+
+    /// Whether an entry is of delta temporality.
+    pub(super) fn is_delta(&self, ordinal: u32) -> bool {
+        self.infos.get(self.entries[ordinal].info).is_delta()
+    }
+
     /// The pair of an entry with the name of this number.
     pub(super) fn pair_of(&self, ordinal: u32, name: u32) -> Option<u32> {
         let mut pairs = self.entries[ordinal].pairs.iter().copied();
@@ -102,7 +118,7 @@ impl Entries {
     }
 
     pub(super) fn info(&self, ordinal: u32) -> Arc<super::SeriesInfo> {
-        self.infos.get(self.entries[ordinal].info)
+        Arc::clone(self.infos.get(self.entries[ordinal].info))
     }
 
     pub(super) fn series_entry(&self, ordinal: u32) -> SeriesEntry {
@@ -111,7 +127,7 @@ impl Entries {
             id: entry.id,
             metric_id: entry.metric_id,
             labels: self.labels(entry),
-            info: self.infos.get(entry.info),
+            info: Arc::clone(self.infos.get(entry.info)),
         }
     }
 

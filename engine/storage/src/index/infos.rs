@@ -20,8 +20,8 @@ pub(super) struct Infos {
 }
 
 impl Infos {
-    pub(super) fn get(&self, number: u32) -> Arc<SeriesInfo> {
-        Arc::clone(&self.infos[number as usize].0)
+    pub(super) fn get(&self, number: u32) -> &Arc<SeriesInfo> {
+        &self.infos[number as usize].0
     }
 
     /// The number of a row's description, for one entry more.

@@ -14,6 +14,7 @@ mod bits;
 mod cardinality;
 mod days;
 mod entries;
+mod groups;
 mod infos;
 mod names;
 mod pages;
@@ -39,6 +40,7 @@ use schemas::tables::day_of_ns;
 use crate::{Budget, Error, ErrorKind, Use};
 pub use cardinality::Cardinality;
 use entries::{Admission, Entries};
+pub use groups::GroupedSeries;
 use rows::Rows;
 use select::Reader;
 
@@ -59,6 +61,13 @@ pub struct SeriesInfo {
     pub help: String,
     /// `cumulative` or `delta`; empty for what has none.
     pub temporality: String,
+}
+
+impl SeriesInfo {
+    /// Whether samples are increases, each since the one before.
+    pub fn is_delta(&self) -> bool {
+        self.temporality == "delta"
+    }
 }
 
 /// A series or a stream.

@@ -1,7 +1,10 @@
 //! The index against a slow reference, and what it must refuse.
 
+use arrow::array::{ArrayRef, Int64Array, StringArray};
+use arrow::compute::cast;
 use proptest::prelude::*;
-use schemas::model::{MatchOp, Matcher, NANOS_PER_DAY, TimeRange};
+use schemas::model::{Grouping, Labels, MatchOp, Matcher, NANOS_PER_DAY, TimeRange};
+use schemas::tables::columns;
 
 use super::days::Days;
 use super::posting::Posting;
@@ -96,6 +99,20 @@ fn names_and_values_follow_matchers_and_days() {
     assert!(index.label_values("y", &job_a, &TimeRange::ALL).is_empty());
 }
 
+/// Rows of `metric_series` with ids of their metrics; every second metric is of delta temporality.
+fn metrics(rows: &[(i64, Labels, i64)]) -> RecordBatch {
+    let ids = || rows.iter().map(|row| row.1.value(METRIC_NAME).len() as i64);
+    let of_metric = |id: i64| if id % 2 == 0 { "delta" } else { "cumulative" };
+    let batch = series(rows);
+    let (schema, mut columns, _) = batch.into_parts();
+    let mut set = |name: &str, column: ArrayRef| columns[schema.index_of(name).unwrap()] = column;
+    set(columns::METRIC_ID, Arc::new(Int64Array::from_iter_values(ids())));
+    let temporality = schema.field_with_name(columns::TEMPORALITY).unwrap().data_type();
+    let texts = StringArray::from_iter_values(ids().map(of_metric));
+    set(columns::TEMPORALITY, cast(&texts, temporality).unwrap());
+    RecordBatch::try_new(schema, columns).unwrap()
+}
+
 fn text() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec!["", "a", "b", "ab", "ba", "c"])
 }
@@ -144,6 +161,66 @@ proptest! {
         expected.dedup();
         let found = index.resolve(&matchers, &days(first, first + length));
         prop_assert_eq!(found.iter().map(|entry| entry.id).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn groups_are_those_of_each_series(
+        rows in prop::collection::vec((text(), text(), text(), 0..4_i64), 0..40),
+        matchers in prop::collection::vec(matcher(), 0..2),
+        names in prop::collection::vec(prop::sample::select(vec!["x", "y", "z", "none", "__name__"]), 0..4),
+        is_without in any::<bool>(),
+    ) {
+        let index = LabelIndex::default();
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|(name, x, y, day)| {
+                let labels = labels(&[("__name__", name), ("x", x), ("y", y), ("z", "a")]);
+                (labels.id(), labels, day * DAY_MS)
+            })
+            .collect();
+        if !rows.is_empty() {
+            index.absorb(&metrics(&rows)).unwrap();
+        }
+        let matchers: Vec<_> = matchers.iter().map(|matcher| matcher.compile().unwrap()).collect();
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let grouping =
+            if is_without { Grouping::Without(names) } else { Grouping::By(names) };
+        let of_group = |labels: &Labels| {
+            let is_kept = |name: &str| match &grouping {
+                Grouping::By(names) => names.iter().any(|it| it == name),
+                Grouping::Without(names) => names.iter().all(|it| it != name),
+            };
+            labels.filter(|label| label.name.as_ref() == METRIC_NAME || is_kept(&label.name))
+        };
+        let mut numbered = Vec::new();
+        let found = index.resolve_groups(
+            &matchers,
+            &TimeRange::ALL,
+            &grouping,
+            |_| Ok::<(), Infallible>(()),
+            |metric_id, labels| {
+                numbered.push((metric_id, labels));
+                Ok(numbered.len() as u32 - 1)
+            },
+        );
+        let found: Vec<_> = found
+            .unwrap()
+            .into_iter()
+            .map(|series| (series.key, numbered[series.group as usize].clone(), series.is_delta))
+            .collect();
+        let entries = index.resolve(&matchers, &TimeRange::ALL);
+        let expected: Vec<_> = entries
+            .iter()
+            .map(|entry| {
+                let group = (entry.metric_id, of_group(&entry.labels));
+                ((entry.metric_id, entry.id), group, entry.info.temporality == "delta")
+            })
+            .collect();
+        prop_assert_eq!(found, expected);
+        let mut groups = numbered.clone();
+        groups.sort_by_key(|group| format!("{group:?}"));
+        groups.dedup();
+        prop_assert_eq!(groups.len(), numbered.len(), "each group is numbered once");
     }
 
     #[test]

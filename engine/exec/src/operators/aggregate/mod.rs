@@ -33,6 +33,7 @@ use self::fold::Fold;
 use self::pick::Pick;
 use super::collect::{push, scalar};
 use super::node::{execution_plan, place, send_full, send_rest, single_partition, stream};
+use crate::Error;
 use crate::annotations::Remarks;
 use crate::roster::{Identity, OrdinalMap, Roster};
 use crate::tiles::{self, Tile, TileBuilder};
@@ -104,7 +105,7 @@ impl AggregateExec {
             };
             pick::check(&op, &mut parameter, &remarks.parameter)?;
             let group_rule =
-                move |series: Identity| Identity::plain(grouping.group_of(&series.labels));
+                move |series: Identity| Ok(Identity::plain(grouping.group_of(&series.labels)));
             let mut groups = Groups {
                 names: OrdinalMap::new(Arc::clone(&roster), group_rule),
                 positions: HashMap::default(),
@@ -155,7 +156,7 @@ enum State {
     Pick(Pick),
 }
 
-impl<F: FnMut(Identity) -> Identity> Groups<F> {
+impl<F: FnMut(Identity) -> Result<Identity, Error>> Groups<F> {
     fn add(&mut self, tile: &Tile<'_>) -> Result<()> {
         let ordinal = self.names.get(tile.series)?;
         let at = match self.positions.get(&ordinal) {

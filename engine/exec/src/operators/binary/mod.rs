@@ -284,13 +284,13 @@ impl BinaryExec {
     }
 
     /// The labels that must agree.
-    fn signatures(&self) -> OrdinalMap<impl FnMut(Identity) -> Identity + use<>> {
+    fn signatures(&self) -> OrdinalMap<impl FnMut(Identity) -> Result<Identity, Error> + use<>> {
         let grouping = match &self.operation.matching.on {
             MatchOn::On(labels) => Grouping::By(labels.clone()),
             MatchOn::Ignoring(labels) => Grouping::Without(labels.clone()),
         };
         OrdinalMap::new(Arc::clone(&self.roster), move |series: Identity| {
-            Identity::plain(grouping.group_of(&series.labels))
+            Ok(Identity::plain(grouping.group_of(&series.labels)))
         })
     }
 

@@ -83,7 +83,12 @@ pub(super) const KEYS: &[Key] = &[
         "Part of memory.cache that decoded samples of metrics may hold for the next query, at \
          about 2 bytes a sample; 0 decodes segments every time.",
     ),
-    key("query.series_max", Kind::Count, "1000000", "Series that one selector may select."),
+    key(
+        "query.series_max",
+        Kind::Count,
+        "1000000",
+        "Series that one selector may select; a query may make four times as many label sets.",
+    ),
     key("query.steps_max", Kind::Count, "11000", "Steps of a range query."),
     key("query.timeout", Kind::Duration, "2m", "Time that one query may take."),
     key("query.concurrency_max", Kind::Count, "20", "Queries that run at once; more wait."),
