@@ -196,3 +196,36 @@ async fn queries_of_too_much_meet_their_limit() {
     assert_eq!((status, &answer["data"]["result"]), (StatusCode::OK, &json!([])));
     check_sound(&mut program).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_of_too_much_are_refused() {
+    let mut program = Program::start(&[]).await;
+    let chain = |first: &str, link: &str| format!("{first}{}", link.repeat(5_000));
+    for statement in [
+        chain("SELECT 1", " + 1"),
+        chain("SELECT 'a'", " || 'a'"),
+        chain("SELECT 1 WHERE 1 = 1", " OR 1 = 2"),
+        chain("SELECT 1", "::int"),
+        chain("SELECT 1", " UNION ALL SELECT 1"),
+        chain("SELECT 1 FROM logs", ", logs"),
+        chain("SELECT 1 FROM logs", " JOIN logs ON true"),
+        chain("SELECT ", "NOT "),
+        chain("SELECT ", "("),
+        "SELECT repeat('a', 2000000000)".to_owned(),
+        "SELECT range(0, 10000000000)".to_owned(),
+        "SELECT lpad(column1, column2) FROM (VALUES ('a', 2000000000))".to_owned(),
+    ] {
+        let shown: String = statement.chars().take(40).collect();
+        let request = program.http.post(program.url("/sql")).body(statement);
+        let began = Instant::now();
+        let answer = request.header("content-type", "text/plain").send().await;
+        let answer = answer.unwrap_or_else(|error| panic!("{shown}: {error}\n{}", program.log()));
+        let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+        assert!([400, 422].contains(&status), "{shown}: {status} {text:.300}");
+        assert!(began.elapsed() < ANSWER_MAX, "{shown}");
+    }
+    // A width below zero, which is none.
+    let rows = program.sql("SELECT lpad(column1, column2) AS t FROM (VALUES ('a', -1))").await;
+    assert_eq!(rows, [json!({"t": ""})]);
+    check_sound(&mut program).await;
+}

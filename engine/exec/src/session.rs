@@ -37,6 +37,7 @@ use crate::operators::SeriesOutputExec;
 use crate::output::{OutputKind, QueryOutput, QueryStats};
 use crate::roster::Roster;
 use crate::samples::SampleCache;
+use crate::sql::bounded::{self, BoundedOperators};
 use crate::table::LAKE_URL;
 use crate::tenants::{LimitsOfTenants, Permit, Tenants};
 use crate::{Error, ErrorKind, Limits};
@@ -110,11 +111,13 @@ impl Session {
             .map_err(from_datafusion)?;
         let url = ObjectStoreUrl::parse(LAKE_URL).map_err(from_datafusion)?;
         runtime.register_object_store(url.as_ref(), store.snapshot("").objects);
-        let state = SessionStateBuilder::new()
+        let mut state = SessionStateBuilder::new()
             .with_config(config())
             .with_runtime_env(Arc::clone(&runtime))
+            .with_expr_planners(vec![Arc::new(BoundedOperators::new())])
             .with_default_features()
             .build();
+        bounded::bound(&mut state).map_err(from_datafusion)?;
         let samples = SampleCache::new(budget, limits.samples_cache_bytes_max);
         let kept: Weak<SampleCache> = Arc::downgrade(&samples);
         store.tell(kept);

@@ -6,6 +6,8 @@
 //!                   series  streams                     what the label indexes know
 //! ```
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -13,7 +15,9 @@ use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
     MemorySchemaProvider, SchemaProvider,
 };
+use datafusion::dataframe::DataFrame;
 use datafusion::datasource::ViewTable;
+use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionStateBuilder;
@@ -30,6 +34,8 @@ use crate::table::provider::SnapshotTable;
 use crate::views::IndexTable;
 use crate::{Error, ErrorKind, Session, views};
 
+pub(crate) mod bounded;
+mod size;
 mod whole;
 
 /// The catalog that unqualified names are looked up in.
@@ -39,8 +45,10 @@ pub(crate) const SCHEMA: &str = "public";
 /// The schema of the stored tables.
 const LAKE: &str = "lake";
 
-/// Longest accepted statement in bytes.
-const STATEMENT_BYTES_MAX: usize = 256 * 1024;
+/// Stack that must be left to plan a statement, and stack that is added if it is not: a chain of
+/// as many operators as there may be is a tree of that depth.
+const STACK_LEFT_BYTES: usize = 8 << 20;
+const STACK_ADDED_BYTES: usize = 32 << 20;
 
 /// The memory of a query, and DataFusion's surroundings that draw on it.
 type Surroundings<'a> = (&'a QueryMemory, Arc<RuntimeEnv>);
@@ -53,7 +61,7 @@ impl Session {
         let (memory, runtime) = self.runtime_of_query();
         let frame = self.frame(tenant, statement, &stats, (&memory, runtime)).await?;
         let schema = Arc::new(frame.schema().as_arrow().clone());
-        let stream = frame.execute_stream().await.map_err(from_datafusion)?;
+        let stream = with_stack(frame.execute_stream()).await.map_err(from_datafusion)?;
         let stream = stream.map(|batch| batch.map_err(from_datafusion)).boxed();
         let stream = self.guard(stream, admitted, memory.clone());
         let kind = OutputKind::Table(schema);
@@ -85,20 +93,14 @@ impl Session {
         statement: &str,
         stats: &Arc<QueryStats>,
         surroundings: Surroundings<'_>,
-    ) -> Result<datafusion::dataframe::DataFrame, Error> {
-        if statement.len() > STATEMENT_BYTES_MAX {
-            let message = format!(
-                "a statement of {} bytes is over the limit of {STATEMENT_BYTES_MAX} bytes",
-                statement.len()
-            );
-            return Err(Error::new(ErrorKind::Limit, message));
-        }
+    ) -> Result<DataFrame, Error> {
+        size::check_text(statement)?;
         let read_only = SQLOptions::new()
             .with_allow_ddl(false)
             .with_allow_dml(false)
             .with_allow_statements(false);
         let context = self.sql_context(tenant, stats, surroundings).await?;
-        let frame = context.sql_with_options(statement, read_only).await;
+        let frame = with_stack(planned(&context, statement, read_only)).await;
         frame.map_err(|error| match from_datafusion(error) {
             error if error.kind() == ErrorKind::Internal => {
                 Error::new(ErrorKind::Invalid, error.to_string())
@@ -146,6 +148,31 @@ impl Session {
         }
         Ok(context)
     }
+}
+
+/// A statement as a plan that only reads.
+async fn planned(
+    context: &SessionContext,
+    statement: &str,
+    read_only: SQLOptions,
+) -> datafusion::error::Result<DataFrame> {
+    let state = context.state();
+    let dialect = state.config_options().sql_parser.dialect;
+    let statement = state.sql_to_statement(statement, &dialect)?;
+    size::check_tree(&statement).map_err(|error| DataFusionError::External(Box::new(error)))?;
+    let plan = state.statement_to_plan(statement).await?;
+    read_only.verify_plan(&plan)?;
+    context.execute_logical_plan(plan).await
+}
+
+/// A future that has stack enough for deep trees wherever it is polled.
+async fn with_stack<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let poll = || future.as_mut().poll(context);
+        stacker::maybe_grow(STACK_LEFT_BYTES, STACK_ADDED_BYTES, poll)
+    })
+    .await
 }
 
 fn lake(

@@ -36,6 +36,10 @@ const BLOCKING_MIN: usize = 4;
 /// it is started for.
 const BLOCKING_KEPT: Duration = Duration::from_millis(200);
 
+/// Stack of a thread: expressions are trees that are walked by recursion, as deep as languages
+/// allow. Only what is used of it takes memory.
+const STACK_BYTES: usize = 16 << 20;
+
 /// The three runtimes of a running server.
 #[derive(Debug)]
 pub(crate) struct Threads {
@@ -93,7 +97,7 @@ impl Places {
 fn named(mut builder: Builder, name: &str, nice: i32) -> io::Result<Runtime> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     builder.max_blocking_threads((BLOCKING_EACH * processors).max(BLOCKING_MIN));
-    builder.thread_keep_alive(BLOCKING_KEPT);
+    builder.thread_keep_alive(BLOCKING_KEPT).thread_stack_size(STACK_BYTES);
     builder.enable_all().thread_name(name).on_thread_start(move || set_own_nice(nice)).build()
 }
 

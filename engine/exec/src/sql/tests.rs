@@ -218,3 +218,126 @@ async fn statements_that_write_are_refused() {
     assert_eq!(squeezed(&ask(&session, "t", "SELECT 1 AS one").await), "|one||1|");
     assert_eq!(session.sql_tables("t").await.unwrap().len(), 4);
 }
+
+#[tokio::test]
+async fn statements_that_make_too_much_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(StoreOptions::new(folder.path()), Arc::new(NoReplay)).await.unwrap();
+    append(&store, Signal::Logs, logs()).await;
+    let session = Session::new(store, Limits::default()).unwrap();
+    let nested = |select: &str, depth: usize| {
+        let open = format!("SELECT {select} AS x FROM (").repeat(depth);
+        // Without the alias DataFusion takes equal projections for one.
+        format!("{open}SELECT body AS x FROM logs{}", ") t".repeat(depth))
+    };
+    for (statement, told) in [
+        ("SELECT repeat('a', 2000000000)".to_owned(), "repeat makes over 134217728 bytes"),
+        ("SELECT repeat(body, 100000000) FROM logs".to_owned(), "repeat makes over"),
+        ("SELECT repeat(repeat(body, 10000), 10000) FROM logs".to_owned(), "repeat makes over"),
+        ("SELECT lpad(body, 2000000000) FROM logs".to_owned(), "lpad makes over"),
+        (
+            "SELECT replace(repeat(body, 10000), 'd', repeat(body, 9000)) FROM logs".to_owned(),
+            "replace makes over",
+        ),
+        (
+            "SELECT regexp_replace(repeat(body, 10000), '.', repeat(body, 9000), 'g') FROM logs"
+                .to_owned(),
+            "regexp_replace makes over",
+        ),
+        (nested("x || x || x || x", 14), "|| makes over"),
+        (nested("x || '-' || x || x", 18), "|| makes over"),
+        (nested("concat(x, x, x, x)", 14), "concat makes over"),
+        (nested("[x, x, x, x]", 14), "make_array makes over"),
+        (
+            nested("encode(encode(encode(encode(x, 'hex'), 'hex'), 'hex'), 'hex')", 8),
+            "encode makes over",
+        ),
+    ] {
+        let shown: String = statement.chars().take(60).collect();
+        let error = match session.sql("t", &statement).await {
+            Err(error) => error,
+            Ok(output) => output.stream.try_collect::<Vec<_>>().await.expect_err(&shown),
+        };
+        assert_eq!(error.kind(), crate::ErrorKind::Limit, "{shown}: {error}");
+        assert!(error.to_string().contains(told), "{shown}: {error}");
+    }
+}
+
+/// A text with a link behind it, so many times.
+fn chain(first: &str, link: &str, count: usize) -> String {
+    format!("{first}{}", link.repeat(count))
+}
+
+#[tokio::test]
+async fn long_statements_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(StoreOptions::new(folder.path()), Arc::new(NoReplay)).await.unwrap();
+    append(&store, Signal::Logs, logs()).await;
+    let session = Session::new(store, Limits::default()).unwrap();
+    let tables = vec!["logs"; 300].join(", ");
+    // Each names the one before four times.
+    let ctes: Vec<String> = (1..20)
+        .map(|at| {
+            format!("c{at} AS (SELECT a.x FROM {})", vec![format!("c{} a", at - 1); 4].join(", "))
+        })
+        .collect();
+    for (statement, told) in [
+        (
+            chain("SELECT 1", " + 1", 100_000 / 2),
+            "a statement of 50000 operators is over the limit",
+        ),
+        (chain("SELECT body", " || body", 1_001) + " FROM logs", "1001 operators"),
+        (chain("SELECT 1 WHERE 1 = 1", " OR 1 = 2", 5_000), "operators"),
+        (chain("SELECT 1", "::int", 5_000), "5000 operators"),
+        (chain("SELECT 1", " IS NULL", 5_000), "5000 operators"),
+        (chain("SELECT 1", " UNION ALL SELECT 1", 5_000), "subqueries and joins"),
+        (chain("SELECT 1 FROM logs", " CROSS JOIN logs", 300), "subqueries and joins"),
+        (format!("SELECT 1 FROM {tables}"), "300 relations"),
+        (format!("WITH c0 AS (SELECT 1 AS x), {} SELECT 1 FROM c19", ctes.join(", ")), "relations"),
+        (format!("SELECT '{}'", "x".repeat(300_000)), "bytes"),
+    ] {
+        let shown: String = statement.chars().take(60).collect();
+        let error = session.sql("t", &statement).await.map(|_| ()).expect_err(&shown);
+        assert_eq!(error.kind(), crate::ErrorKind::Limit, "{shown}: {error}");
+        assert!(error.to_string().contains(told), "{shown}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_within_the_limits_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(StoreOptions::new(folder.path()), Arc::new(NoReplay)).await.unwrap();
+    append(&store, Signal::Logs, logs()).await;
+    let session = Session::new(store, Limits::default()).unwrap();
+    // What is just within the limits has stack enough.
+    for (statement, expected) in [
+        (chain("SELECT 1", " + 1", 300) + " AS n", "|n||301|"),
+        (
+            chain("SELECT length(body", " || body", 999) + ") AS n FROM logs ORDER BY 1",
+            "|n||4000||7000|",
+        ),
+        (
+            chain("SELECT count(*) AS n FROM (SELECT 1", " UNION ALL SELECT 1", 98) + ") t",
+            "|n||99|",
+        ),
+    ] {
+        let shown: String = statement.chars().take(60).collect();
+        assert_eq!(squeezed(&ask(&session, "t", &statement).await), expected, "{shown}");
+    }
+    for statement in ["SELECT range(0, 10)", "SELECT array_repeat('a', 10)"] {
+        let error = session.sql("t", statement).await.unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Invalid, "{statement}: {error}");
+    }
+    let statement = "SELECT body || '-' || 1 || (NULL || 'x') AS n, body || '-' || service_name \
+                     FROM logs ORDER BY 2";
+    let found = ask(&session, "t", statement).await;
+    assert!(squeezed(&found).ends_with("||ordered-shop|||paid-shop|"), "{found}");
+    assert!(found.contains("body || "), "the column is called as before: {found}");
+    let found =
+        ask(&session, "t", "SELECT [body, 'b'] AS a, value AS v FROM logs, range(2, 3)").await;
+    assert!(found.contains("[paid, b]") && found.contains("| 2 |"), "{found}");
+    // A width below zero is none.
+    let found =
+        ask(&session, "t", "SELECT lpad(body, length(body) - 5) AS l FROM logs ORDER BY 1").await;
+    assert_eq!(squeezed(&found), "|l||||or|", "{found}");
+}
