@@ -151,6 +151,11 @@ fn for_each_row(
     Ok(())
 }
 
+/// Memory that a row of a batch takes when it is copied, in the mean, in bytes.
+fn bytes_a_row(batch: &RecordBatch) -> usize {
+    batch.get_array_memory_size() / batch.num_rows().max(1)
+}
+
 /// The rows of all samples, in order.
 fn all(
     batches: &[RecordBatch],
@@ -170,8 +175,7 @@ fn all(
             next[series as usize] += 1;
         })?;
         let added = rows.len() - known;
-        let bytes_a_row = batch.get_array_memory_size() / batch.num_rows().max(1);
-        held.grow(added * (ROW_BYTES + bytes_a_row))?;
+        held.grow(added * (ROW_BYTES + bytes_a_row(batch)))?;
     }
     let mut end = 0;
     for next in &mut next {
@@ -220,9 +224,8 @@ fn newest(
         })?;
     }
     let found = newest.iter().flatten().count();
-    let row_bytes = |batch: &RecordBatch| batch.get_array_memory_size() / batch.num_rows().max(1);
-    let bytes_a_row = batches.iter().map(row_bytes).max().unwrap_or(0);
-    held.grow(found * (size_of::<(usize, usize)>() + bytes_a_row))?;
+    let copied = batches.iter().map(bytes_a_row).max().unwrap_or(0);
+    held.grow(found * (size_of::<(usize, usize)>() + copied))?;
     Ok(newest
         .into_iter()
         .flatten()

@@ -88,10 +88,14 @@ pub(crate) fn bound(state: &mut SessionState) -> Result<()> {
     }
     for (name, growth) in GROWING {
         let inner = state.udf(name)?;
-        let bounded = Bounded { inner, growth, bytes_max: CALL_BYTES_MAX };
-        state.register_udf(Arc::new(ScalarUDF::from(bounded)))?;
+        state.register_udf(bounded(inner, growth))?;
     }
     Ok(())
+}
+
+/// A function that makes no more than [`CALL_BYTES_MAX`].
+fn bounded(inner: Arc<ScalarUDF>, growth: Growth) -> Arc<ScalarUDF> {
+    Arc::new(ScalarUDF::from(Bounded { inner, growth, bytes_max: CALL_BYTES_MAX }))
 }
 
 /// A function with a limit on what it makes.
@@ -145,9 +149,6 @@ impl ScalarUDFImpl for Bounded {
         if self.growth.bytes(&args.args, 0, rows)? <= self.bytes_max {
             return self.inner.invoke_with_args(args);
         }
-        if rows <= 1 {
-            return Err(self.refused());
-        }
         let (mut made, mut bytes) = (Vec::new(), 0);
         self.in_parts(&args, 0, rows, &mut made, &mut bytes)?;
         let made: Vec<&dyn Array> = made.iter().map(AsRef::as_ref).collect();
@@ -167,7 +168,7 @@ impl Bounded {
     ) -> Result<()> {
         if self.growth.bytes(&args.args, first, rows)? > self.bytes_max {
             if rows == 1 {
-                return Err(self.refused());
+                return Err(refused(self));
             }
             self.in_parts(args, first, rows / 2, made, bytes)?;
             return self.in_parts(args, first + rows / 2, rows - rows / 2, made, bytes);
@@ -184,19 +185,16 @@ impl Bounded {
         let part = self.inner.invoke_with_args(part)?.into_array(rows)?;
         *bytes += bytes_of(&part, 0, rows);
         if *bytes > self.bytes_max {
-            return Err(self.refused());
+            return Err(refused(self));
         }
         made.push(part);
         Ok(())
     }
-
-    fn refused(&self) -> DataFusionError {
-        refused(self.inner.name(), self.bytes_max)
-    }
 }
 
-fn refused(function: &str, bytes_max: usize) -> DataFusionError {
-    let message = format!("{function} makes over {bytes_max} bytes of one batch of rows");
+fn refused(function: &Bounded) -> DataFusionError {
+    let (name, bytes_max) = (function.inner.name(), function.bytes_max);
+    let message = format!("{name} makes over {bytes_max} bytes of one batch of rows");
     DataFusionError::External(Box::new(Error::new(ErrorKind::Limit, message)))
 }
 
@@ -352,9 +350,6 @@ pub(crate) struct BoundedOperators {
 
 impl BoundedOperators {
     pub(crate) fn new() -> Self {
-        let bounded = |inner: Arc<ScalarUDF>, growth| {
-            Arc::new(ScalarUDF::from(Bounded { inner, growth, bytes_max: CALL_BYTES_MAX }))
-        };
         let signature = Signature::user_defined(Volatility::Immutable);
         let join_texts = Arc::new(ScalarUDF::from(JoinTexts { signature }));
         Self {

@@ -219,12 +219,18 @@ async fn statements_that_write_are_refused() {
     assert_eq!(session.sql_tables("t").await.unwrap().len(), 4);
 }
 
-#[tokio::test]
-async fn statements_that_make_too_much_are_refused() {
+/// A session over some log records, and the folder that they are in.
+async fn over_logs() -> (tempfile::TempDir, Session) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(StoreOptions::new(folder.path()), Arc::new(NoReplay)).await.unwrap();
     append(&store, Signal::Logs, logs()).await;
     let session = Session::new(store, Limits::default()).unwrap();
+    (folder, session)
+}
+
+#[tokio::test]
+async fn statements_that_make_too_much_are_refused() {
+    let (_folder, session) = over_logs().await;
     let nested = |select: &str, depth: usize| {
         let open = format!("SELECT {select} AS x FROM (").repeat(depth);
         // Without the alias DataFusion takes equal projections for one.
@@ -270,10 +276,7 @@ fn chain(first: &str, link: &str, count: usize) -> String {
 
 #[tokio::test]
 async fn long_statements_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(StoreOptions::new(folder.path()), Arc::new(NoReplay)).await.unwrap();
-    append(&store, Signal::Logs, logs()).await;
-    let session = Session::new(store, Limits::default()).unwrap();
+    let (_folder, session) = over_logs().await;
     let tables = vec!["logs"; 300].join(", ");
     // Each names the one before four times.
     let ctes: Vec<String> = (1..20)
@@ -305,10 +308,7 @@ async fn long_statements_are_refused() {
 
 #[tokio::test]
 async fn what_is_within_the_limits_is_answered() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(StoreOptions::new(folder.path()), Arc::new(NoReplay)).await.unwrap();
-    append(&store, Signal::Logs, logs()).await;
-    let session = Session::new(store, Limits::default()).unwrap();
+    let (_folder, session) = over_logs().await;
     // What is just within the limits has stack enough.
     for (statement, expected) in [
         (chain("SELECT 1", " + 1", 300) + " AS n", "|n||301|"),
