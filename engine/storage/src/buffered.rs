@@ -23,6 +23,15 @@ pub(crate) fn memtable_bytes_max(wanted: usize, budget: &Budget) -> usize {
     wanted.min((budget.cap(Use::Memtable) / MEMTABLE_PART).max(MEMTABLE_BYTES_MIN))
 }
 
+/// The part of what all buffered rows may hold that a replay fills: the rest is for what comes in
+/// then, and for the copies of flushes.
+const REPLAYED_PART: usize = 2;
+
+/// What memtables may hold that are filled from the WAL, given what is wanted.
+pub(crate) fn replayed_bytes_max(wanted: usize, budget: &Budget) -> usize {
+    wanted.min(budget.cap(Use::Memtable) / REPLAYED_PART)
+}
+
 /// Counts what is buffered, within the memory budget.
 #[derive(Debug, Default)]
 pub(crate) struct Buffered(Mutex<Inner>);

@@ -63,9 +63,13 @@ pub struct StoreOptions {
     /// from memory, and loaded from segments when it is asked for again; zero keeps all. At least
     /// as long as a request may take. Default 1 hour.
     pub index_idle_max: Duration,
-    /// Writes are refused while memtables (active and being flushed) hold this many bytes.
-    /// Default 384 MiB.
+    /// Writes are refused while memtables (active and being flushed) hold this many bytes. Those
+    /// that were filled from the WAL at the start do not count. Default 384 MiB.
     pub buffered_bytes_max: usize,
+    /// Memtables that are filled from the WAL at the start hold this many bytes, and half of what
+    /// the budget gives to memtables at most; what is over is flushed before the store is open.
+    /// Default 2 GiB.
+    pub replayed_bytes_max: usize,
     /// Size of a WAL file in bytes before the next one is begun. Default 64 MiB.
     pub wal_segment_bytes: u64,
     /// How long a request is recognised if it comes again, and a quarter more at most; zero
@@ -129,6 +133,7 @@ impl StoreOptions {
             flush_tenant_age_max: Duration::from_secs(1800),
             index_idle_max: Duration::from_secs(3600),
             buffered_bytes_max: 384 << 20,
+            replayed_bytes_max: 2 << 30,
             wal_segment_bytes: 64 << 20,
             dedup_window: Duration::from_secs(600),
             dedup_requests_max: 500_000,

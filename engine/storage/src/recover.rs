@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use schemas::tables::Table;
 
-use crate::buffered::{Buffered, memtable_bytes_max};
+use crate::buffered::{Buffered, memtable_bytes_max, replayed_bytes_max};
 use crate::catalog::Catalog;
 use crate::dedup::{DedupLog, Window};
 use crate::deletes::{DeleteLog, Known};
@@ -78,6 +78,7 @@ pub(crate) async fn open(disk: Arc<dyn Disk>, mut options: StoreOptions) -> Resu
     let indexes = Indexes::within(&options.budget);
     let buffered = Arc::new(Buffered::within(&options.budget));
     options.memtable_bytes_max = memtable_bytes_max(options.memtable_bytes_max, &options.budget);
+    options.replayed_bytes_max = replayed_bytes_max(options.replayed_bytes_max, &options.budget);
     let policy = Policy::compile(&options.removal.retention)?;
     let shared = Arc::new(Shared { indexes, dedup, policy, buffered, ..Shared::default() });
     let delete_log = DeleteLog::new(objects.clone());

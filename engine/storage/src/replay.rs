@@ -6,11 +6,13 @@
 //!                   └──┴──── bytes under way ◀──────────┘
 //! ```
 //!
-//! Requests are decoded out of order and entered in order. What is under way is bounded, and a
-//! memtable that is full is flushed before the log is read to its end, so memory does not depend
-//! on the length of the log.
+//! Requests are decoded out of order and entered in order. What is under way is bounded, and when
+//! full memtables take their part of the memory budget, the oldest are flushed before the log is
+//! read to its end: memory does not depend on the length of the log. What has room is flushed when
+//! requests are answered already.
 
 use std::collections::{BTreeMap, HashMap};
+use std::iter::Peekable;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,6 +35,10 @@ const BYTES_UNDER_WAY: u32 = 8 << 20;
 /// What a small request counts for, so that their number is bounded, too.
 const REQUEST_BYTES_MIN: u32 = 8 << 10;
 
+/// Bytes of requests that go from thread to thread at once: waking one costs as much as decoding
+/// a small request.
+const JOB_BYTES: u32 = 512 << 10;
+
 /// Attempts to flush a full memtable before the start is given up.
 const FLUSHES_MAX: u32 = 6;
 
@@ -52,13 +58,14 @@ pub(crate) struct End {
     pub(crate) settled: u64,
 }
 
-/// A request on its way from the reader to a worker.
+/// Requests on their way from the reader to a worker.
 struct Job {
     /// Its place among all that are read.
     place: u64,
     file: u64,
-    sequence: u64,
-    work: Work,
+    /// Sequence number of the first.
+    first: u64,
+    works: Vec<Work>,
     permit: OwnedSemaphorePermit,
 }
 
@@ -69,11 +76,12 @@ enum Work {
     Carried(Bytes),
 }
 
-/// A request on its way from a worker to the memtable.
+/// Requests on their way from a worker to the memtable.
 struct Done {
     file: u64,
-    sequence: u64,
-    content: Content,
+    /// Sequence number of the first.
+    first: u64,
+    contents: Vec<Content>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -172,7 +180,7 @@ impl Pipeline {
         let under_way = Arc::new(Semaphore::new(BYTES_UNDER_WAY as usize));
         let mut place = 0;
         log.read(|read| {
-            let (file, first, works) = match read {
+            let (file, mut first, works) = match read {
                 Read::Requests { file, first, frames } => {
                     (file, first, frames.into_iter().map(Work::Request).collect())
                 }
@@ -184,15 +192,16 @@ impl Pipeline {
                     return Ok(());
                 }
             };
-            for (sequence, work) in (first..).zip(works) {
-                let bytes = u32::try_from(work.bytes()).unwrap_or(u32::MAX);
-                let bytes = bytes.clamp(REQUEST_BYTES_MIN, BYTES_UNDER_WAY);
+            let mut works = works.into_iter().peekable();
+            while works.peek().is_some() {
+                let (works, bytes) = take_job(&mut works);
                 let room = Arc::clone(&under_way).acquire_many_owned(bytes);
                 let Ok(permit) = futures::executor::block_on(room) else {
                     return Err(cut_off());
                 };
-                let job = Job { place, file, sequence, work, permit };
-                place += 1;
+                let following = first + works.len() as u64;
+                let job = Job { place, file, first, works, permit };
+                (place, first) = (place + 1, following);
                 // The workers end early only if the memtable takes no more.
                 jobs.send(job).map_err(|_| cut_off())?;
             }
@@ -212,15 +221,16 @@ impl Pipeline {
     }
 
     fn decode(&self, job: Job) -> Result<Done, Error> {
-        let Job { file, sequence, work, permit, .. } = job;
-        let content = match work {
-            Work::Carried(body) => Content::Carried(waiting::decode(&body)?),
+        let Job { file, first, works, permit, .. } = job;
+        let decoded = (first..).zip(works).map(|(sequence, work)| match work {
+            Work::Carried(body) => Ok(Content::Carried(waiting::decode(&body)?)),
             Work::Request(frame) => {
                 let batches = self.decode_request(sequence, &frame)?;
-                Content::Request(frame, batches)
+                Ok(Content::Request(frame, batches))
             }
-        };
-        Ok(Done { file, sequence, content, _permit: permit })
+        });
+        let contents = decoded.collect::<Result<_, Error>>()?;
+        Ok(Done { file, first, contents, _permit: permit })
     }
 
     fn decode_request(&self, sequence: u64, frame: &Frame) -> Result<Vec<TableBatch>, Error> {
@@ -238,12 +248,25 @@ impl Pipeline {
 }
 
 impl Work {
-    fn bytes(&self) -> usize {
-        match self {
+    /// What it counts for.
+    fn bytes(&self) -> u32 {
+        let bytes = match self {
             Self::Request(frame) => frame.payload.len(),
             Self::Carried(body) => body.len(),
-        }
+        };
+        u32::try_from(bytes).unwrap_or(u32::MAX).clamp(REQUEST_BYTES_MIN, BYTES_UNDER_WAY)
     }
+}
+
+/// Takes the first of what is left, and what follows it up to [`JOB_BYTES`]; with the bytes that
+/// all of it counts for.
+fn take_job(left: &mut Peekable<impl Iterator<Item = Work>>) -> (Vec<Work>, u32) {
+    let (mut works, mut bytes) = (Vec::new(), 0);
+    while let Some(work) = left.next_if(|next| bytes == 0 || bytes + next.bytes() <= JOB_BYTES) {
+        bytes += work.bytes();
+        works.push(work);
+    }
+    (works, bytes)
 }
 
 fn cut_off() -> Error {
@@ -271,17 +294,18 @@ impl Absorber<'_> {
             early.insert(place, answer);
             while let Some(answer) = early.remove(&next) {
                 next += 1;
-                let done = answer?;
-                let file = done.file;
-                self.absorb(done)?;
-                self.flush_if_full(file).await?;
+                let Done { file, first, contents, _permit } = answer?;
+                for (sequence, content) in (first..).zip(contents) {
+                    self.absorb(sequence, content)?;
+                    self.flush_if_full(file).await?;
+                }
+                self.store.shared.settle();
             }
         }
         Ok(())
     }
 
-    fn absorb(&mut self, done: Done) -> Result<(), Error> {
-        let Done { sequence, content, .. } = done;
+    fn absorb(&mut self, sequence: u64, content: Content) -> Result<(), Error> {
         let shared = &self.store.shared;
         self.last = sequence;
         match content {
@@ -309,7 +333,6 @@ impl Absorber<'_> {
                 }
             }
         }
-        shared.settle();
         self.first_active.get_or_insert(sequence);
         Ok(())
     }
@@ -340,7 +363,7 @@ impl Absorber<'_> {
     }
 
     /// Freezes a memtable that is full. The oldest is flushed, while the log is read on, only if
-    /// memory would not hold another one beside: what fits is flushed when requests are answered.
+    /// there is no room for more.
     async fn flush_if_full(&mut self, file: u64) -> Result<(), Error> {
         let options = &self.store.options;
         if self.store.shared.state.read().active.bytes < options.memtable_bytes_max {
@@ -355,11 +378,11 @@ impl Absorber<'_> {
             let identities = Arc::new(identities);
             // The file that is being read may hold more.
             let wal_files = file.saturating_sub(1);
-            state.frozen.push(Frozen { rows, sequences, wal_files, identities });
+            let frozen = Frozen { rows, sequences, wal_files, identities, is_replayed: true };
+            state.frozen.push(frozen);
             state.memtable_bytes()
         };
-        // Room for the memtable that comes, and for the requests that are taken when it is there.
-        if held + 2 * options.memtable_bytes_max > options.buffered_bytes_max {
+        if held + options.memtable_bytes_max > options.replayed_bytes_max {
             self.finish_flush().await?;
             let store = Arc::clone(self.store);
             self.flushing = Some(tokio::spawn(async move { flush_patiently(&store).await }));

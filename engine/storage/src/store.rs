@@ -204,12 +204,21 @@ pub(crate) struct Frozen {
     pub(crate) wal_files: u64,
     /// What is remembered of its requests, each with its generation; durable before the WAL goes.
     pub(crate) identities: Arc<Vec<(u64, Identity)>>,
+    /// Whether all of it was found in the WAL at the start.
+    pub(crate) is_replayed: bool,
 }
 
 impl State {
     /// Bytes of all memtables.
     pub(crate) fn memtable_bytes(&self) -> usize {
         self.active.bytes + self.frozen.iter().map(|frozen| frozen.rows.bytes).sum::<usize>()
+    }
+
+    /// Bytes of the memtables that make writes wait: a start that finds much in the WAL must not
+    /// refuse what comes then.
+    fn arrived_bytes(&self) -> usize {
+        let arrived = self.frozen.iter().filter(|frozen| !frozen.is_replayed);
+        self.active.bytes + arrived.map(|frozen| frozen.rows.bytes).sum::<usize>()
     }
 }
 
@@ -345,7 +354,7 @@ impl Store {
     }
 
     fn check_room(&self, bytes: usize) -> Result<(), Error> {
-        let held = self.shared.state.read().memtable_bytes();
+        let held = self.shared.state.read().arrived_bytes();
         let held = held + self.shared.buffered.queued();
         if held + bytes <= self.options.buffered_bytes_max {
             return Ok(());

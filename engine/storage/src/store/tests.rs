@@ -242,6 +242,50 @@ async fn too_much_that_waits_is_refused_and_counted() {
     assert_holds(&store, "t", &stored).await;
 }
 
+/// A store whose WAL holds many small requests, at its end as a crash leaves it; and what it holds.
+async fn write_without_flush(dir: &std::path::Path) -> Vec<String> {
+    let store = open(options(dir)).await;
+    let lines: Vec<String> = (0..100).map(|at| some_lines(at * 10, 10)).collect();
+    for text in &lines {
+        write(&store, "t", text).await.unwrap();
+    }
+    lines
+}
+
+#[tokio::test]
+async fn a_start_that_finds_much_in_the_wal_takes_more_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut lines = write_without_flush(dir.path()).await;
+    let small = StoreOptions {
+        memtable_bytes_max: 10_000,
+        buffered_bytes_max: 30_000,
+        ..options(dir.path())
+    };
+    let store = open(small).await;
+    assert!(store.stats().memtable_bytes > 30_000, "{}", store.stats().memtable_bytes);
+    lines.push("m 1 1".to_owned());
+    write(&store, "t", "m 1 1").await.unwrap();
+    assert_holds(&store, "t", &lines).await;
+    store.flush().await.unwrap();
+    assert_holds(&store, "t", &lines).await;
+}
+
+#[tokio::test]
+async fn a_long_wal_is_flushed_while_it_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = write_without_flush(dir.path()).await;
+    let small = StoreOptions {
+        memtable_bytes_max: 5_000,
+        replayed_bytes_max: 12_000,
+        ..options(dir.path())
+    };
+    let store = open(small).await;
+    let stats = store.stats();
+    // One more may have been filled while another was flushed.
+    assert!(stats.memtable_bytes < 20_000 && stats.flushes > 1, "{stats:?}");
+    assert_holds(&store, "t", &lines).await;
+}
+
 #[tokio::test]
 async fn a_lake_of_old_days_keeps_its_labels() {
     let dir = tempfile::tempdir().unwrap();

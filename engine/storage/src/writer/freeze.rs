@@ -53,7 +53,7 @@ impl Writer {
         let sequences = (self.first_active, last);
         self.first_active = last + 1;
         let identities = Arc::new(std::mem::take(&mut *self.shared.unflushed.lock()));
-        state.frozen.push(Frozen { rows, sequences, wal_files, identities });
+        state.frozen.push(Frozen { rows, sequences, wal_files, identities, is_replayed: false });
         drop(state);
         let counters = &self.shared.counters;
         let written = counters.wal_bytes.load(Ordering::Relaxed);

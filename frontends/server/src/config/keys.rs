@@ -201,7 +201,15 @@ const KEYS: &[Key] = &[
         "storage.buffered_bytes",
         Kind::Size,
         "384MiB",
-        "Writes are refused while memtables, active and being flushed, hold this much.",
+        "Writes are refused while memtables, active and being flushed, hold this much; those that \
+         were filled from the WAL at the start do not count.",
+    ),
+    key(
+        "storage.replayed_bytes",
+        Kind::Size,
+        "2GiB",
+        "Memtables that are filled from the WAL at a start hold this much, and half of memory.memtable \
+         at most; what is over is flushed before requests are answered.",
     ),
     key(
         "storage.wal_segment_bytes",

@@ -298,6 +298,7 @@ fn store_options(settings: &Settings, data: &Path) -> storage::StoreOptions {
     options.flush_tenants_min = count(settings, "storage.flush_tenants_min");
     options.index_idle_max = settings.duration("storage.index_idle_max");
     options.buffered_bytes_max = count(settings, "storage.buffered_bytes");
+    options.replayed_bytes_max = count(settings, "storage.replayed_bytes");
     options.wal_segment_bytes = settings.number("storage.wal_segment_bytes");
     options.dedup_window = settings.duration("storage.dedup_window");
     options.dedup_requests_max = count(settings, "storage.dedup_requests");

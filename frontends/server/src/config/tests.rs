@@ -30,6 +30,7 @@ fn defaults_are_those_of_the_crates_they_configure() {
     assert_eq!(config.storage.flush_tenant_bytes_min, store.flush_tenant_bytes_min);
     assert_eq!(config.storage.flush_tenant_age_max, store.flush_tenant_age_max);
     assert_eq!(config.storage.buffered_bytes_max, store.buffered_bytes_max);
+    assert_eq!(config.storage.replayed_bytes_max, store.replayed_bytes_max);
     assert_eq!(config.storage.wal_segment_bytes, store.wal_segment_bytes);
     assert_eq!(config.storage.row_group_rows, store.row_group_rows);
     assert_eq!(config.storage.compaction, store.compaction);

@@ -53,6 +53,7 @@ impl World {
             objects: Some(self.bucket.remote()),
             // Often so small that a replay must flush.
             memtable_bytes_max: [4_000, 1 << 20][self.chance.below(2) as usize],
+            replayed_bytes_max: [10_000, 1 << 20][self.chance.below(2) as usize],
             buffered_bytes_max: 1 << 20,
             wal_segment_bytes: 4_096 << self.chance.below(5),
             flush_tenants_min: 2,
