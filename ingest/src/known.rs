@@ -25,14 +25,17 @@ use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 use crate::decode::NameCache;
 use crate::limits::Limits;
 
-/// Words of an entry: check, series, metric, generation with day.
-const ENTRY_WORDS: usize = 4;
+/// Check, series, metric, generation with day.
+type Entry = [AtomicU64; 4];
 
 /// Entries of a bucket.
 const BUCKET_ENTRIES: usize = 4;
 
-/// Words of a bucket.
-const BUCKET_WORDS: usize = ENTRY_WORDS * BUCKET_ENTRIES;
+/// Entries that are looked through together. They begin with a cache line, and a pair of such as
+/// processors fetch them.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Bucket([Entry; BUCKET_ENTRIES]);
 
 /// Buckets at the start: 64 KiB.
 const BUCKETS_MIN: usize = 1 << 9;
@@ -69,7 +72,7 @@ pub(crate) struct KnownSeries {
 }
 
 /// Buckets, a power of two in number.
-type Table = [AtomicU64];
+type Table = [Bucket];
 
 /// What is known of labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,7 +166,7 @@ impl KnownSeries {
     fn settle(&self, looked: u64, evicted: u64) {
         let looked = self.looked.fetch_add(looked, Ordering::Relaxed) + looked;
         let evicted = self.evicted.fetch_add(evicted, Ordering::Relaxed) + evicted;
-        let buckets = self.table.read().len() / BUCKET_WORDS;
+        let buckets = self.table.read().len();
         if looked < (buckets * BUCKET_ENTRIES) as u64 {
             return;
         }
@@ -174,7 +177,7 @@ impl KnownSeries {
             return;
         }
         if let Some(room) = self.room.lock().as_mut()
-            && room.resize(wanted * BUCKET_WORDS * size_of::<u64>()).is_err()
+            && room.resize(wanted * size_of::<Bucket>()).is_err()
         {
             return;
         }
@@ -184,7 +187,7 @@ impl KnownSeries {
 }
 
 fn table(buckets: usize) -> Arc<Table> {
-    (0..buckets * BUCKET_WORDS).map(|_| AtomicU64::new(0)).collect()
+    (0..buckets).map(|_| Bucket::default()).collect()
 }
 
 impl Lookup<'_> {
@@ -197,7 +200,7 @@ impl Lookup<'_> {
     pub(crate) fn get(&mut self, key: Key) -> Option<Found> {
         self.looked += 1;
         let (tag, bucket) = self.place(key);
-        for entry in bucket.as_chunks::<ENTRY_WORDS>().0 {
+        for entry in &bucket.0 {
             let [check, series, metric, seen] =
                 entry.each_ref().map(|word| word.load(Ordering::Relaxed));
             if check == check_of(tag, series, metric, seen) {
@@ -215,11 +218,9 @@ impl Lookup<'_> {
         let (tag, bucket) = self.place(key);
         let (series, metric) = (series as u64, metric as u64);
         let seen = (self.generation << DAY_BITS) | (day as u64 & DAY);
-        let entries = bucket.as_chunks::<ENTRY_WORDS>().0;
-        let words = |entry: &[AtomicU64; ENTRY_WORDS]| {
-            entry.each_ref().map(|word| word.load(Ordering::Relaxed))
-        };
-        let is_same = |entry: &&[AtomicU64; ENTRY_WORDS]| {
+        let entries = &bucket.0;
+        let words = |entry: &Entry| entry.each_ref().map(|word| word.load(Ordering::Relaxed));
+        let is_same = |entry: &&Entry| {
             let [check, series, metric, seen] = words(entry);
             check == 0 || check == check_of(tag, series, metric, seen)
         };
@@ -236,11 +237,9 @@ impl Lookup<'_> {
         self.evicted += u64::from(is_evicted);
     }
 
-    fn place(&self, Key(key): Key) -> (u64, &[AtomicU64]) {
-        let buckets = self.table.len() / BUCKET_WORDS;
-        let bucket = key as usize & (buckets - 1);
-        let words = &self.table[bucket * BUCKET_WORDS..][..BUCKET_WORDS];
-        ((key >> 64) as u64, words)
+    fn place(&self, Key(key): Key) -> (u64, &Bucket) {
+        let at = key as usize & (self.table.len() - 1);
+        ((key >> 64) as u64, &self.table[at])
     }
 }
 

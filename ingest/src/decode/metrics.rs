@@ -22,6 +22,7 @@ mod points;
 pub(super) mod remote_write;
 mod target_info;
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use schemas::model::NANOS_PER_MILLI;
@@ -135,9 +136,13 @@ impl Kind {
 
 /// What the points of a metric share.
 struct Family<'a> {
-    names: Arc<Names>,
+    /// As sent.
+    name: &'a str,
+    suffix: Suffix,
     kind: Kind,
     about: About<'a>,
+    /// Made when first needed: of known series all is known.
+    names: OnceCell<Arc<Names>>,
     /// Stands for the labels that the resource and the metric give, in lookups.
     seed: u64,
 }
@@ -304,35 +309,30 @@ impl<'a> MetricsDecoder<'a, '_> {
                 return Err(Rejection::new(Reason::InvalidMetric, message).into());
             }
         };
-        let names = self.names_of(name, unit, kind, suffix)?;
+        let help = utf8(metric.help, "a metric's description")?;
         // The kind, too: some add a label of their own.
-        let metric_id = names.plain.metric_id.to_le_bytes();
-        let seed = xxh3_64_with_seed(&metric_id, self.resource_seed ^ kind as u64);
+        name_cache::identify(&mut self.scratch.hashed, (name, unit), (kind, suffix));
         Ok(Some(Family {
-            names,
+            name,
+            suffix,
             kind,
-            seed,
-            about: About {
-                type_name,
-                unit,
-                help: utf8(metric.help, "a metric's description")?,
-                temporality,
-            },
+            about: About { type_name, unit, help, temporality },
+            names: OnceCell::new(),
+            seed: xxh3_64_with_seed(&self.scratch.hashed, self.resource_seed),
         }))
     }
 
-    fn names_of(
-        &mut self,
-        name: &'a str,
-        unit: &'a str,
-        kind: Kind,
-        suffix: Suffix,
-    ) -> Result<Arc<Names>, Failure> {
-        let max = self.context.limits.label_value_bytes_max;
-        let hashed = &mut self.scratch.hashed;
-        let made = self.context.known.names.names((name, unit), (kind, suffix), hashed);
-        if let Some(names) = made.filter(|names| names.plain.text.len() <= max) {
+    /// The names of the metric's series.
+    fn names<'f>(&mut self, family: &'f Family<'a>) -> Result<&'f Names, Failure> {
+        if let Some(names) = family.names.get() {
             return Ok(names);
+        }
+        let (name, unit) = (family.name, family.about.unit);
+        let max = self.context.limits.label_value_bytes_max;
+        let of = (family.kind, family.suffix);
+        let made = self.context.known.names.names((name, unit), of, &mut self.scratch.hashed);
+        if let Some(names) = made.filter(|names| names.plain.text.len() <= max) {
+            return Ok(family.names.get_or_init(|| names));
         }
         let message = format!(
             "metric name {name:.64?} and its unit have {} bytes, must have 1 to {max} that a \
@@ -407,9 +407,10 @@ impl<'a> MetricsDecoder<'a, '_> {
         start_ns: u64,
     ) -> Result<Times, Failure> {
         let start_ns = optional_time(start_ns, "start time of a data point")?;
-        let time_ns = self.bounds.check(time_ns).map_err(|rejection| {
-            rejection.about("data point of metric", &family.names.plain.text)
-        })?;
+        let time_ns = self
+            .bounds
+            .check(time_ns)
+            .map_err(|rejection| rejection.about("data point of metric", family.name))?;
         Ok(Times {
             time_ms: time_ns.div_euclid(NANOS_PER_MILLI),
             start_ms: start_ns.map(|start_ns| start_ns.div_euclid(NANOS_PER_MILLI)),

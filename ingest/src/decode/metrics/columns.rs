@@ -15,7 +15,7 @@ use super::super::{Context, Failure};
 use super::exemplars::Exemplar;
 use super::histograms::ExponentialPoint;
 use super::labels::PointLabels;
-use super::{About, Family, Name, Tally, Times};
+use super::{About, Name, Tally, Times};
 use crate::admit::{Reason, Rejection};
 use crate::batch::{self, DictColumn, LabelsColumn, push_id, push_text};
 use crate::error::Error;
@@ -56,15 +56,14 @@ impl<'c> Sink<'c> {
     pub(super) fn series(
         &mut self,
         labels: &mut PointLabels<'_>,
-        family: &Family<'_>,
-        name: &Name,
-        extra: &str,
+        about: &About<'_>,
+        (name, extra): (&Name, &str),
         times: Times,
         tally: &mut Tally,
     ) -> Result<(i64, bool), Failure> {
         let id = labels.id(&name.text, extra);
         let labels = labels.iter(&name.text, extra);
-        let is_known = self.ensure(id, labels, &family.about, name, times, tally)?;
+        let is_known = self.ensure(id, labels, about, name, times, tally)?;
         Ok((id, is_known))
     }
 

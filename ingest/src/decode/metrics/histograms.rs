@@ -46,7 +46,7 @@ impl Buckets {
     /// with all counts is made in any case.
     fn finish(&mut self, family: &Family<'_>) -> Result<(), Failure> {
         let invalid = |what: String| {
-            let message = format!("a point of {} {what}", family.names.plain.text);
+            let message = format!("a point of {} {what}", family.name);
             Err(Rejection::new(Reason::InvalidMetric, message).into())
         };
         let (counts, bounds) = (self.counts.len(), self.bounds.len());
@@ -125,7 +125,7 @@ impl<'a> MetricsDecoder<'a, '_> {
             None => self.histogram_series(key, sum.is_some(), family, times, tally)?,
         };
 
-        let names = &family.names;
+        let names = self.names(family)?;
         let count = value_of(point.count as f64);
         self.sink.push_sample(names.count.metric_id, count_series, times, count);
         if let (Some(series), Some(sum)) = (sum_series, sum) {
@@ -156,15 +156,15 @@ impl<'a> MetricsDecoder<'a, '_> {
         times: Times,
     ) -> Option<(i64, Option<i64>)> {
         let key = key?;
-        let count = self.known_series(Some(key.part(COUNT_PART)), times)?;
+        let count = self.known_series(Some(key.part(COUNT_PART)), times)?.series;
         let sum = match has_sum {
-            true => Some(self.known_series(Some(key.part(SUM_PART)), times)?),
+            true => Some(self.known_series(Some(key.part(SUM_PART)), times)?.series),
             false => None,
         };
         self.scratch.series.clear();
         for bucket in 0..=self.scratch.buckets.bounds.len() {
             let part = self.scratch.buckets.part(bucket);
-            let series = self.known_series(Some(key.part(part)), times)?;
+            let series = self.known_series(Some(key.part(part)), times)?.series;
             self.scratch.series.push(series);
         }
         Some((count, sum))
@@ -179,7 +179,7 @@ impl<'a> MetricsDecoder<'a, '_> {
         times: Times,
         tally: &mut Tally,
     ) -> Result<(i64, Option<i64>), Failure> {
-        let names = &family.names;
+        let names = self.names(family)?;
         let part = |part: u64| key.map(|key| key.part(part));
         let count = self.series(part(COUNT_PART), family, (&names.count, ""), times, tally)?;
         let sum = match has_sum {
@@ -252,9 +252,9 @@ impl<'a> MetricsDecoder<'a, '_> {
         let buckets = point.positive.counts.len() + point.negative.counts.len();
         tally.make_rows(buckets, BUCKET_BYTES)?;
         tally.make_rows(1, HISTOGRAM_ROW_BYTES)?;
-        let name = &family.names.plain;
+        let name = &self.names(family)?.plain;
         let series = match known {
-            Some(series) => series,
+            Some(known) => known.series,
             None => self.series(key, family, (name, ""), times, tally)?,
         };
         self.sink.push_histogram(name, series, times, &point);

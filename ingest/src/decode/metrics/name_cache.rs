@@ -77,11 +77,7 @@ impl NameCache {
         (kind, suffix): (Kind, Suffix),
         hashed: &mut Vec<u8>,
     ) -> Option<Arc<Names>> {
-        hashed.clear();
-        hashed.extend_from_slice(name.as_bytes());
-        hashed.push(0xFF);
-        hashed.extend_from_slice(unit.as_bytes());
-        hashed.extend_from_slice(&[0xFF, kind as u8, suffix as u8]);
+        identify(hashed, (name, unit), (kind, suffix));
         let key = xxh3_128(hashed);
         if let Some(names) = self.0.read().names.get(&key) {
             return Some(Arc::clone(names));
@@ -95,6 +91,19 @@ impl NameCache {
         inner.names.insert(key, Arc::clone(&names));
         Some(names)
     }
+}
+
+/// Writes what the names of a metric's series depend on, told apart by bytes that no text has.
+pub(super) fn identify(
+    hashed: &mut Vec<u8>,
+    (name, unit): (&str, &str),
+    (kind, suffix): (Kind, Suffix),
+) {
+    hashed.clear();
+    hashed.extend_from_slice(name.as_bytes());
+    hashed.push(0xFF);
+    hashed.extend_from_slice(unit.as_bytes());
+    hashed.extend_from_slice(&[0xFF, kind as u8, suffix as u8]);
 }
 
 #[cfg(test)]

@@ -38,23 +38,25 @@ impl<'a> MetricsDecoder<'a, '_> {
             _ if flags & NO_RECORDED_VALUE != 0 => STALE,
             Some(number) => number,
             None => {
-                let message = format!("a point of {} has no value", family.names.plain.text);
+                let message = format!("a point of {} has no value", family.name);
                 return Err(Rejection::new(Reason::InvalidMetric, message).into());
             }
         };
         let times = self.read_times(family, time_ns, start_ns)?;
-        let name = &family.names.plain;
         let key = fields.marked().map(|raw| Key::new(raw, family.seed));
         let known = self.known_series(key, times);
         if known.is_none() {
             self.read_labels(message, 7)?;
         }
         self.scratch.exemplars.read(times, &self.bounds, limits, tally)?;
-        let series = match known {
-            Some(series) => series,
-            None => self.series(key, family, (name, ""), times, tally)?,
+        let (metric, series) = match known {
+            Some(known) => (known.metric, known.series),
+            None => {
+                let name = &self.names(family)?.plain;
+                (name.metric_id, self.series(key, family, (name, ""), times, tally)?)
+            }
         };
-        self.sink.push_sample(name.metric_id, series, times, number);
+        self.sink.push_sample(metric, series, times, number);
         for exemplar in self.scratch.exemplars.iter() {
             self.sink.push_exemplar(series, exemplar);
         }
@@ -63,17 +65,17 @@ impl<'a> MetricsDecoder<'a, '_> {
 
     /// The series of labels that came before and that is known for the day; what it is told for
     /// is remembered.
-    pub(super) fn known_series(&mut self, key: Option<Key>, times: Times) -> Option<i64> {
+    pub(super) fn known_series(&mut self, key: Option<Key>, times: Times) -> Option<Found> {
         let key = key?;
-        let Found { series, metric, day } = self.lookup.get(key)?;
+        let found = self.lookup.get(key)?;
         let wanted = day_of_ms(times.time_ms);
-        if day != Some(wanted) {
-            if !self.context.series.contains(series, wanted) {
+        if found.day != Some(wanted) {
+            if !self.context.series.contains(found.series, wanted) {
                 return None;
             }
-            self.lookup.put(key, series, metric, wanted);
+            self.lookup.put(key, found.series, found.metric, wanted);
         }
-        Some(series)
+        Some(found)
     }
 
     /// The series of the labels that were read, with this name and value of the extra label.
@@ -86,7 +88,7 @@ impl<'a> MetricsDecoder<'a, '_> {
         tally: &mut Tally,
     ) -> Result<i64, Failure> {
         let (series, is_known) =
-            self.sink.series(&mut self.labels, family, name, extra, times, tally)?;
+            self.sink.series(&mut self.labels, &family.about, (name, extra), times, tally)?;
         if let Some(key) = key.filter(|_| is_known) {
             self.lookup.put(key, series, name.metric_id, day_of_ms(times.time_ms));
         }
@@ -142,7 +144,7 @@ impl<'a> MetricsDecoder<'a, '_> {
             Some(known) => known,
             None => self.summary_series(key, &quantiles, family, times, tally)?,
         };
-        let names = &family.names;
+        let names = self.names(family)?;
         self.sink.push_sample(names.count.metric_id, count_series, times, value_of(count as f64));
         self.sink.push_sample(names.sum.metric_id, sum_series, times, value_of(sum));
         for ((_, number), series) in quantiles.iter().zip(&self.scratch.series) {
@@ -161,11 +163,11 @@ impl<'a> MetricsDecoder<'a, '_> {
         times: Times,
     ) -> Option<(i64, i64)> {
         let key = key?;
-        let count = self.known_series(Some(key.part(COUNT_PART)), times)?;
-        let sum = self.known_series(Some(key.part(SUM_PART)), times)?;
+        let count = self.known_series(Some(key.part(COUNT_PART)), times)?.series;
+        let sum = self.known_series(Some(key.part(SUM_PART)), times)?.series;
         self.scratch.series.clear();
         for (quantile, _) in quantiles {
-            let series = self.known_series(Some(key.part(part_of(*quantile))), times)?;
+            let series = self.known_series(Some(key.part(part_of(*quantile))), times)?.series;
             self.scratch.series.push(series);
         }
         Some((count, sum))
@@ -180,7 +182,7 @@ impl<'a> MetricsDecoder<'a, '_> {
         times: Times,
         tally: &mut Tally,
     ) -> Result<(i64, i64), Failure> {
-        let names = &family.names;
+        let names = self.names(family)?;
         let part = |part: u64| key.map(|key| key.part(part));
         let count = self.series(part(COUNT_PART), family, (&names.count, ""), times, tally)?;
         let sum = self.series(part(SUM_PART), family, (&names.sum, ""), times, tally)?;

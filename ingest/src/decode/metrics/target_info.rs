@@ -8,8 +8,8 @@ use super::super::Failure;
 use super::super::attributes::KeyValue;
 use super::labels::check_value;
 use super::{
-    About, Family, Kind, MetricsDecoder, Name, Names, SERVICE_INSTANCE_ID, SERVICE_NAME,
-    SERVICE_NAMESPACE, Tally, Times, attributes,
+    About, MetricsDecoder, Name, SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_NAMESPACE, Tally,
+    Times, attributes,
 };
 use crate::limits::{SAMPLE_ROW_BYTES, TARGET_INFO_SAMPLES_MAX};
 
@@ -44,21 +44,17 @@ impl<'a> MetricsDecoder<'a, '_> {
         self.labels.set_base(self.identity.clone());
         self.labels.set_extra(None);
         self.labels.read(&described, limits)?;
-        let family = Family {
-            names: Names { plain: Name::new(TARGET_INFO.to_owned()), ..Names::default() }.into(),
-            kind: Kind::Gauge,
-            seed: 0,
-            about: About { type_name: "gauge", unit: "", help: "Target metadata", temporality: "" },
-        };
+        let name = Name::new(TARGET_INFO.to_owned());
+        let about =
+            About { type_name: "gauge", unit: "", help: "Target metadata", temporality: "" };
         let samples = ((last_ms - first_ms) / INTERVAL_MS).min(TARGET_INFO_SAMPLES_MAX - 1);
         let first_ms = first_ms.max(last_ms - (samples + 1) * INTERVAL_MS + 1);
         let mut time_ms = first_ms;
         loop {
             tally.make_rows(1, SAMPLE_ROW_BYTES)?;
             let times = Times { time_ms, start_ms: None };
-            let name = &family.names.plain;
             let (series, _) =
-                self.sink.series(&mut self.labels, &family, name, "", times, tally)?;
+                self.sink.series(&mut self.labels, &about, (&name, ""), times, tally)?;
             self.sink.push_sample(name.metric_id, series, times, 1.0);
             if time_ms >= last_ms {
                 return Ok(());
