@@ -190,6 +190,11 @@ fn table(buckets: usize) -> Arc<Table> {
     (0..buckets).map(|_| Bucket::default()).collect()
 }
 
+/// The words of an entry as they are at this moment, perhaps of two writers.
+fn words(entry: &Entry) -> [u64; 4] {
+    entry.each_ref().map(|word| word.load(Ordering::Relaxed))
+}
+
 impl Lookup<'_> {
     /// What the keys of the request's labels are seeded with.
     pub(crate) fn seed(&self) -> u64 {
@@ -201,8 +206,7 @@ impl Lookup<'_> {
         self.looked += 1;
         let (tag, bucket) = self.place(key);
         for entry in &bucket.0 {
-            let [check, series, metric, seen] =
-                entry.each_ref().map(|word| word.load(Ordering::Relaxed));
+            let [check, series, metric, seen] = words(entry);
             if check == check_of(tag, series, metric, seen) {
                 let (generation, day) = split(seen);
                 let day = (generation == self.generation & GENERATION).then_some(day);
@@ -219,7 +223,6 @@ impl Lookup<'_> {
         let (series, metric) = (series as u64, metric as u64);
         let seen = (self.generation << DAY_BITS) | (day as u64 & DAY);
         let entries = &bucket.0;
-        let words = |entry: &Entry| entry.each_ref().map(|word| word.load(Ordering::Relaxed));
         let is_same = |entry: &&Entry| {
             let [check, series, metric, seen] = words(entry);
             check == 0 || check == check_of(tag, series, metric, seen)

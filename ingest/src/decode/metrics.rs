@@ -141,8 +141,8 @@ struct Family<'a> {
     suffix: Suffix,
     kind: Kind,
     about: About<'a>,
-    /// Made when first needed: of known series all is known.
-    names: OnceCell<Arc<Names>>,
+    /// Made when first needed: of known series all is known. A rejection holds for every point.
+    names: OnceCell<Result<Arc<Names>, Rejection>>,
     /// Stands for the labels that the resource and the metric give, in lookups.
     seed: u64,
 }
@@ -324,22 +324,24 @@ impl<'a> MetricsDecoder<'a, '_> {
 
     /// The names of the metric's series.
     fn names<'f>(&mut self, family: &'f Family<'a>) -> Result<&'f Names, Failure> {
-        if let Some(names) = family.names.get() {
-            return Ok(names);
-        }
+        let names = family.names.get_or_init(|| self.make_names(family));
+        names.as_deref().map_err(|rejection| rejection.clone().into())
+    }
+
+    fn make_names(&mut self, family: &Family<'a>) -> Result<Arc<Names>, Rejection> {
         let (name, unit) = (family.name, family.about.unit);
         let max = self.context.limits.label_value_bytes_max;
         let of = (family.kind, family.suffix);
         let made = self.context.known.names.names((name, unit), of, &mut self.scratch.hashed);
         if let Some(names) = made.filter(|names| names.plain.text.len() <= max) {
-            return Ok(family.names.get_or_init(|| names));
+            return Ok(names);
         }
         let message = format!(
             "metric name {name:.64?} and its unit have {} bytes, must have 1 to {max} that a \
              name can keep",
             name.len() + unit.len(),
         );
-        Err(Rejection::new(Reason::InvalidMetric, message).into())
+        Err(Rejection::new(Reason::InvalidMetric, message))
     }
 
     /// `job` and `instance`, as far as the resource tells them.
@@ -401,16 +403,19 @@ impl<'a> MetricsDecoder<'a, '_> {
     }
 
     fn read_times(
-        &self,
+        &mut self,
         family: &Family<'a>,
         time_ns: u64,
         start_ns: u64,
     ) -> Result<Times, Failure> {
         let start_ns = optional_time(start_ns, "start time of a data point")?;
-        let time_ns = self
-            .bounds
-            .check(time_ns)
-            .map_err(|rejection| rejection.about("data point of metric", family.name))?;
+        let time_ns = match self.bounds.check(time_ns) {
+            Ok(time_ns) => time_ns,
+            Err(rejection) => {
+                let name = &self.names(family)?.plain.text;
+                return Err(rejection.about("data point of metric", name).into());
+            }
+        };
         Ok(Times {
             time_ms: time_ns.div_euclid(NANOS_PER_MILLI),
             start_ms: start_ns.map(|start_ns| start_ns.div_euclid(NANOS_PER_MILLI)),

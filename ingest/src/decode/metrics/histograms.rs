@@ -42,11 +42,11 @@ impl Buckets {
         check_buckets(self.bounds.len())
     }
 
-    /// Checks the bounds and writes their texts. A last bound of infinity is left out: the bucket
+    /// Checks the bounds of a point of the metric `name` and writes their texts. A last bound of infinity is left out: the bucket
     /// with all counts is made in any case.
-    fn finish(&mut self, family: &Family<'_>) -> Result<(), Failure> {
+    fn finish(&mut self, name: &str) -> Result<(), Failure> {
         let invalid = |what: String| {
-            let message = format!("a point of {} {what}", family.name);
+            let message = format!("a point of {name} {what}");
             Err(Rejection::new(Reason::InvalidMetric, message).into())
         };
         let (counts, bounds) = (self.counts.len(), self.bounds.len());
@@ -108,7 +108,8 @@ impl<'a> MetricsDecoder<'a, '_> {
         let limits = self.context.limits;
         let (point, key) = self.read_histogram(family, message)?;
         let times = self.read_times(family, point.time_ns, point.start_ns)?;
-        self.scratch.buckets.finish(family)?;
+        let names = self.names(family)?;
+        self.scratch.buckets.finish(&names.plain.text)?;
         let is_stale = point.flags & NO_RECORDED_VALUE != 0;
         let value_of = |number: f64| if is_stale { STALE } else { number };
         // A stale point has no sum but ends the series of sums, too.
@@ -125,7 +126,6 @@ impl<'a> MetricsDecoder<'a, '_> {
             None => self.histogram_series(key, sum.is_some(), family, times, tally)?,
         };
 
-        let names = self.names(family)?;
         let count = value_of(point.count as f64);
         self.sink.push_sample(names.count.metric_id, count_series, times, count);
         if let (Some(series), Some(sum)) = (sum_series, sum) {

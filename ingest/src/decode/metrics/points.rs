@@ -38,7 +38,8 @@ impl<'a> MetricsDecoder<'a, '_> {
             _ if flags & NO_RECORDED_VALUE != 0 => STALE,
             Some(number) => number,
             None => {
-                let message = format!("a point of {} has no value", family.name);
+                let name = &self.names(family)?.plain.text;
+                let message = format!("a point of {name} has no value");
                 return Err(Rejection::new(Reason::InvalidMetric, message).into());
             }
         };

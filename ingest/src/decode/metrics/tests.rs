@@ -352,6 +352,19 @@ fn points_that_make_no_sense_are_rejected_alone() {
 }
 
 #[test]
+fn a_name_that_cannot_be_kept_is_looked_at_once() {
+    // Looked at for each point it would take minutes.
+    let name = "x".repeat(1 << 20);
+    let points = vec![point(vec![], 1.0); 50_000];
+    let request = request(vec![metric(&name, "", gauge(points))]);
+    let began = std::time::Instant::now();
+    let decoded = decode_message(Signal::Metrics, &request);
+    assert_eq!((decoded.received, decoded.rejections.count()), (50_000, 50_000));
+    assert!(samples(&decoded).is_empty());
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
+#[test]
 fn a_last_bound_of_infinity_is_the_last_bucket() {
     let mut point = histogram_point();
     point.explicit_bounds = vec![1.0, f64::INFINITY];
