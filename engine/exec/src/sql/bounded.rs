@@ -144,8 +144,7 @@ impl ScalarUDFImpl for Bounded {
         if self.growth == Growth::Width {
             raise_to_zero(&mut args)?;
         }
-        let is_constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
-        let rows = if is_constant { 1 } else { args.number_rows };
+        let rows = if is_constant(&args) { 1 } else { args.number_rows };
         if self.growth.bytes(&args.args, 0, rows)? <= self.bytes_max {
             return self.inner.invoke_with_args(args);
         }
@@ -253,6 +252,11 @@ fn raise_to_zero(args: &mut ScalarFunctionArgs) -> Result<()> {
         *widths = cast(&raised, widths.data_type())?;
     }
     Ok(())
+}
+
+/// Whether a call has one answer for all rows.
+fn is_constant(args: &ScalarFunctionArgs) -> bool {
+    args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)))
 }
 
 /// Whole numbers of an argument; those below zero count as zero.
@@ -436,8 +440,7 @@ impl ScalarUDFImpl for JoinTexts {
         let texts: Vec<&StringArray> =
             columns.iter().map(|column| column.as_string::<i32>()).collect();
         let joined = concat_elements_utf8_many(&texts)?;
-        let is_constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
-        Ok(match is_constant {
+        Ok(match is_constant(&args) {
             true => ColumnarValue::Scalar(ScalarValue::try_from_array(&joined, 0)?),
             false => ColumnarValue::Array(Arc::new(joined)),
         })
